@@ -1,0 +1,126 @@
+#include "mail/remote.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/log.h"
+
+int remote_init(struct remote *r, const struct remote_ops *ops)
+{
+	r->ops = ops;
+	r->failure[0] = '\0';
+	r->abort.fd = -1;
+	int err = wake_init(&r->wake);
+	if (err < 0)
+		return err;
+	err = wake_init(&r->abort);
+	if (err < 0)
+		wake_release(&r->wake);
+	return err;
+}
+
+void remote_release(struct remote *r)
+{
+	wake_release(&r->wake);
+	wake_release(&r->abort);
+}
+
+void remote_free(struct remote *r)
+{
+	if (r != NULL)
+		r->ops->free(r);
+}
+
+/* The one place where every remote call can be watched. */
+static int traced(const char *call, const char *folder, int result)
+{
+	if (result < 0)
+		log_debug("%s %s: %s", call, folder, strerror(-result));
+	else
+		log_debug("%s %s", call, folder);
+	return result;
+}
+
+int remote_connect(struct remote *r)
+{
+	r->failure[0] = '\0';
+	return traced("connect", "", r->ops->connect(r));
+}
+
+void remote_disconnect(struct remote *r)
+{
+	r->ops->disconnect(r);
+}
+
+int remote_list(struct remote *r)
+{
+	return traced("list", "", r->ops->list(r));
+}
+
+int remote_list_next(struct remote *r, struct remote_folder *folder_out)
+{
+	return r->ops->list_next(r, folder_out);
+}
+
+int remote_pull(struct remote *r, const char *folder, const char *cursor)
+{
+	return traced("pull", folder, r->ops->pull(r, folder, cursor));
+}
+
+int remote_next(struct remote *r, struct remote_change *change_out,
+                struct remote_cursor *cursor_out)
+{
+	return r->ops->next(r, change_out, cursor_out);
+}
+
+int remote_fetch(struct remote *r, const char *folder,
+                 const struct remote_want *wants, size_t count)
+{
+	return traced("fetch", folder, r->ops->fetch(r, folder, wants, count));
+}
+
+int remote_fetched(struct remote *r, int fd, struct remote_body *body_out)
+{
+	return r->ops->fetched(r, fd, body_out);
+}
+
+int remote_wait(struct remote *r, int64_t deadline)
+{
+	if (r->ops->wait != NULL)
+		return r->ops->wait(r, deadline);
+	struct pollfd fds[] = {
+		{ .fd = wake_fd(&r->wake), .events = POLLIN },
+		{ .fd = wake_fd(&r->abort), .events = POLLIN },
+	};
+	(void)poll(fds, 2, deadline_left(deadline));
+	wake_clear(&r->wake);
+	return fds[1].revents != 0 ? -ECANCELED : 0;
+}
+
+void remote_wake(struct remote *r)
+{
+	wake_signal(&r->wake);
+}
+
+void remote_abort(struct remote *r)
+{
+	wake_signal(&r->abort);
+}
+
+enum remote_scope remote_error_scope(int err)
+{
+	switch (err) {
+	case -ESTALE:
+	case -EIO:
+		return REMOTE_SCOPE_MESSAGE;
+	case -ENOENT:
+	case -EACCES:
+		return REMOTE_SCOPE_FOLDER;
+	case -EKEYREJECTED:
+		return REMOTE_SCOPE_ACCOUNT;
+	default:
+		return REMOTE_SCOPE_SESSION;
+	}
+}

@@ -1,0 +1,216 @@
+/*
+ * The seam below the cache: what a mail server can do for us, whatever it
+ * speaks.
+ *
+ * A remote is one connection to one account.  All calls but remote_wake() and
+ * remote_abort() belong to the one thread that owns it; they block, and every
+ * wait in them ends at a deadline.
+ *
+ * A folder is named by its levels, separated by '/'.  A level is UTF-8; bytes
+ * of the server's name that are no text, a '/' or '%' inside a level, and
+ * control bytes are written %HH, and an empty level is a lone '%'.  So every
+ * name a server can have is written in just one way and can be given back.
+ * "INBOX" is always spelled so.
+ *
+ * A message is named by its folder and a key: a string that only its remote
+ * understands, unique in the folder while the folder is not RESET.
+ *
+ * Strings and arrays in results are borrowed until the next call.
+ *
+ * Errors (all negative), and how far each reaches, remote_error_scope():
+ *
+ *	-ESTALE		the message is gone		message
+ *	-EIO		the server cannot give it	message
+ *	-ENOENT		no such folder			folder
+ *	-EACCES		the server forbids it		folder
+ *	-EPROTO		the server talks nonsense	session
+ *	-EHOSTUNREACH	no connection, or it was lost	session
+ *	-ETIMEDOUT	the server stopped answering	session
+ *	-ECANCELED	remote_abort() was called	session
+ *	-EKEYREJECTED	TLS or credentials refused;
+ *			only the user can mend it	account
+ *
+ * After an error of session scope the remote is disconnected: results still
+ * owed are lost, and connect comes next.
+ */
+#ifndef MAIL_REMOTE_H
+#define MAIL_REMOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mail/mail.h"
+#include "util/wake.h"
+
+#define REMOTE_KEY_MAX    512  /* longest key, without its NUL */
+#define REMOTE_CURSOR_MAX 255  /* longest cursor, without its NUL */
+#define REMOTE_NAME_MAX   4096 /* longest folder name, without its NUL */
+
+enum remote_scope {
+	REMOTE_SCOPE_MESSAGE,
+	REMOTE_SCOPE_FOLDER,
+	REMOTE_SCOPE_SESSION,
+	REMOTE_SCOPE_ACCOUNT,
+};
+
+struct remote_folder {
+	const char *name;
+	unsigned attributes; /* enum mail_folder_attribute */
+	int64_t count;       /* messages; -1: not told */
+	/*
+	 * Equal to that of an earlier list only if nothing in the folder
+	 * changed between the two.  "": not told.
+	 */
+	const char *state;
+};
+
+enum remote_change_kind {
+	REMOTE_RESET,   /* all keys of the folder before this one are void */
+	REMOTE_MESSAGE, /* a message, all its facts given */
+	REMOTE_FLAGS,   /* a known key: flags and keywords as they are now */
+	REMOTE_PRESENT, /* a known key is still there */
+	REMOTE_GONE,    /* a key is no longer there */
+};
+
+struct remote_change {
+	enum remote_change_kind kind;
+	const char *key;
+	unsigned flags;       /* enum mail_flag: MESSAGE, FLAGS */
+	const char *keywords; /* the same; separated by blanks, "" for none */
+	/* Only in MESSAGE: */
+	int64_t received_at;   /* seconds since 1970, UTC */
+	uint64_t claimed_size; /* the server's; true only by luck */
+	/*
+	 * The same for the same message as long as the server lives, so that
+	 * names made from it outlive a lost cache.  Two copies in one folder
+	 * may share it.
+	 */
+	uint64_t identity;
+};
+
+/* How far a folder is known. */
+struct remote_cursor {
+	char text[REMOTE_CURSOR_MAX + 1]; /* read only by its remote */
+	/*
+	 * Keys known before the pull and named in no MESSAGE, FLAGS or PRESENT
+	 * of it are gone.
+	 */
+	bool complete;
+	bool more; /* the server has more: pull again from this cursor */
+};
+
+struct remote_want {
+	const char *key;
+	uint64_t claimed_size; /* from the message's REMOTE_MESSAGE */
+};
+
+struct remote_body {
+	const char *key;
+	int err;            /* 0, -ESTALE or -EIO: then the file is empty */
+	uint64_t size;      /* bytes written, line ends as LF */
+	uint64_t wire_size; /* bytes as the server holds them */
+};
+
+struct remote;
+
+struct remote_ops {
+	int (*connect)(struct remote *r);
+	void (*disconnect)(struct remote *r);
+	int (*list)(struct remote *r);
+	int (*list_next)(struct remote *r, struct remote_folder *folder_out);
+	int (*pull)(struct remote *r, const char *folder, const char *cursor);
+	int (*next)(struct remote *r, struct remote_change *change_out,
+	            struct remote_cursor *cursor_out);
+	int (*fetch)(struct remote *r, const char *folder,
+	             const struct remote_want *wants, size_t count);
+	int (*fetched)(struct remote *r, int fd, struct remote_body *body_out);
+	int (*wait)(struct remote *r, int64_t deadline); /* may be NULL */
+	void (*free)(struct remote *r);
+};
+
+/* Every implementation's struct begins with this one. */
+struct remote {
+	const struct remote_ops *ops;
+	struct wake wake;  /* ends remote_wait() */
+	struct wake abort; /* ends every wait */
+	/* Why the last connect failed, one line for the user; "" if it did not. */
+	char failure[256];
+};
+
+/* For implementations: fill in the shared part.  Returns 0 or -errno. */
+int remote_init(struct remote *r, const struct remote_ops *ops);
+
+/* For implementations: the counterpart of remote_init(). */
+void remote_release(struct remote *r);
+
+/* NULL is fine. */
+void remote_free(struct remote *r);
+
+/*
+ * Connect and log in.  Does nothing when connected.  On failure r->failure
+ * says why.
+ */
+int remote_connect(struct remote *r);
+
+/* Safe in any state. */
+void remote_disconnect(struct remote *r);
+
+/*
+ * Begin to list the folders; every folder comes once, parents need not.
+ * Levels that hold no mail may be given as NOSELECT or left out.
+ */
+int remote_list(struct remote *r);
+
+/* The next folder: 1, or 0 at the end.  Read it to the end. */
+int remote_list_next(struct remote *r, struct remote_folder *folder_out);
+
+/*
+ * Begin to learn what changed in a folder since cursor; "" for all of it.
+ * One pull gives at most some ten thousand messages, so that others get their
+ * turn: see remote_cursor.more.
+ */
+int remote_pull(struct remote *r, const char *folder, const char *cursor);
+
+/*
+ * Read the next change of the pull begun last.
+ *
+ * Returns 1 and fills *change_out, or 0 and fills *cursor_out: there are no
+ * more, and the next pull starts there.  Save the cursor in the transaction
+ * that saves the last change.  Errors are those of remote_pull(); the changes
+ * read before one are true, but not all.
+ */
+int remote_next(struct remote *r, struct remote_change *change_out,
+                struct remote_cursor *cursor_out);
+
+/*
+ * Ask for bodies.  Returns once the request is under way.  May be called
+ * again, for the same folder, while results are still owed: then several
+ * requests are in flight.
+ */
+int remote_fetch(struct remote *r, const char *folder,
+                 const struct remote_want *wants, size_t count);
+
+/*
+ * Receive the next body into fd, an empty file, with LF line ends.  Returns 1
+ * and fills *body_out, or 0 when nothing is owed.  Each key asked for comes
+ * exactly once, in any order.  A body whose size is not the claimed one is
+ * given only after the server confirmed that the message still exists.
+ */
+int remote_fetched(struct remote *r, int fd, struct remote_body *body_out);
+
+/*
+ * Wait till the server has news, remote_wake() is called, or the deadline
+ * passes; 1 for news, else 0.
+ */
+int remote_wait(struct remote *r, int64_t deadline);
+
+/* From any thread: end the current or next remote_wait(). */
+void remote_wake(struct remote *r);
+
+/* From any thread: every call from now on fails with -ECANCELED. */
+void remote_abort(struct remote *r);
+
+enum remote_scope remote_error_scope(int err);
+
+#endif

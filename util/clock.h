@@ -1,0 +1,30 @@
+/*
+ * Time.  Everything that waits does so until a deadline: a point of the
+ * monotonic clock (CLOCK_BOOTTIME, so that a suspended machine's time counts)
+ * in milliseconds.  Wall time is only ever written into files.
+ */
+#ifndef UTIL_CLOCK_H
+#define UTIL_CLOCK_H
+
+#include <stdint.h>
+
+#define DEADLINE_NEVER INT64_MAX
+
+int64_t clock_now_ms(void);
+
+/* Wall time in nanoseconds since 1970, UTC. */
+int64_t clock_wall_ns(void);
+
+/* The point ms from now. */
+int64_t deadline_in(int64_t ms);
+
+/*
+ * Milliseconds left, as poll(2) wants them: 0 when over, -1 for
+ * DEADLINE_NEVER, else rounded so that a wait never ends early.
+ */
+int deadline_left(int64_t deadline);
+
+/* For tests: move the clock forward.  It never goes back. */
+void clock_advance_ms(int64_t ms);
+
+#endif

@@ -1,0 +1,258 @@
+/*
+ * Two threads.  The fuse thread polls the kernel and a wake descriptor, by
+ * which the cache's threads hand back what was waited for and fs_close() ends
+ * it: so it can be stopped even when the kernel has nothing to say, as when
+ * another mount namespace keeps a copy of the mount.  The other is notify's.
+ *
+ * End: notify stops while the fuse thread still answers (notify.h), then the
+ * fuse thread, then what is still owed is answered, then the mount goes.
+ */
+#include "fs/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/mount.h"
+#include "fs/notify.h"
+#include "fs/ops.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+#include "util/mem.h"
+#include "util/wake.h"
+
+struct fs {
+	struct ops ops;
+	struct fuse_session *session;
+	struct notify *notify;
+	char *path;
+	struct wake wake; /* to the fuse thread */
+	struct wake end;  /* from it: the mount was taken away */
+	atomic_bool is_stopping;
+	bool is_mounted;
+	bool is_started;
+	pthread_t thread;
+};
+
+static void log_fuse(enum fuse_log_level level, const char *format,
+                     va_list args) __attribute__((format(printf, 2, 0)));
+
+static void log_fuse(enum fuse_log_level level, const char *format,
+                     va_list args)
+{
+	char line[LOG_LINE_MAX];
+	(void)vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	if (level <= FUSE_LOG_WARNING)
+		log_warn("%s", line);
+	else
+		log_debug("%s", line);
+}
+
+static int check_accounts(const struct fs_config *config, char **why_out)
+{
+	if (config->account_count == 0 ||
+	    config->account_count > INODE_ACCOUNT_MAX) {
+		*why_out = xasprintf("cannot mount %zu accounts at once",
+		                     config->account_count);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < config->account_count; i++) {
+		const char *name = config->accounts[i].name;
+		if (*name && strlen(name) <= MAILDIR_ACCOUNT_MAX &&
+		    *name != '.' && !strchr(name, '/'))
+			continue;
+		*why_out = xasprintf("account \"%s\": cannot be a file name",
+		                     name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int make_session(struct fs *fs, const struct fs_config *config,
+                        char **why_out)
+{
+	char name[] = "mailmount", o[] = "-o";
+	bool has_options = config->options && *config->options;
+	auto_free char *options =
+		xasprintf("ro,default_permissions,nosuid,nodev,fsname=mailmount,"
+	                  "subtype=" MOUNT_SUBTYPE "%s%s",
+	                  has_options ? "," : "",
+	                  has_options ? config->options : "");
+	char *argv[] = { name, o, options, NULL };
+	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
+	fs->session = fuse_session_new(&args, &OPS, sizeof(OPS), &fs->ops);
+	fuse_opt_free_args(&args);
+	if (fs->session)
+		return 0;
+	*why_out = xasprintf("mount options not understood: %s", options);
+	return -EINVAL;
+}
+
+/* The descriptor must not block: a request may vanish between poll and read. */
+static int mount_session(struct fs *fs, char **why_out)
+{
+	errno = 0;
+	if (fuse_session_mount(fs->session, fs->path) < 0) {
+		int err = errno ? -errno : -EIO;
+		*why_out = xasprintf("%s: cannot mount: %s", fs->path,
+		                     strerror(-err));
+		return err;
+	}
+	fs->is_mounted = true;
+	int fd = fuse_session_fd(fs->session);
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
+		int err = -errno;
+		*why_out = xasprintf("%s: cannot mount: %s", fs->path,
+		                     strerror(-err));
+		return err;
+	}
+	return 0;
+}
+
+static int open_steps(struct fs *fs, const struct fs_config *config,
+                      char **why_out)
+{
+	int err = check_accounts(config, why_out);
+	if (err < 0)
+		return err;
+	fs->path = mount_path(config->mountpoint);
+	if (!fs->path) {
+		err = -errno;
+		*why_out =
+			xasprintf("%s: %s", config->mountpoint, strerror(-err));
+		return err;
+	}
+	err = mount_prepare(fs->path, why_out);
+	if (err < 0)
+		return err;
+	err = wake_init(&fs->wake);
+	if (err == 0)
+		err = wake_init(&fs->end);
+	if (err < 0) {
+		*why_out = xasprintf("cannot mount: %s", strerror(-err));
+		return err;
+	}
+	fuse_set_log_func(log_fuse);
+	err = make_session(fs, config, why_out);
+	if (err == 0)
+		err = mount_session(fs, why_out);
+	return err;
+}
+
+int fs_open(const struct fs_config *config, struct fs **fs_out, char **why_out)
+{
+	struct fs *fs = xmalloc(sizeof(*fs));
+	fs->wake.fd = -1;
+	fs->end.fd = -1;
+	pendings_init(&fs->ops.pendings, &fs->wake);
+	int err = open_steps(fs, config, why_out);
+	if (err < 0) {
+		fs_close(fs);
+		return err;
+	}
+	fs->ops.session = fs->session;
+	tree_init(&fs->ops.tree, config);
+	fs->notify = notify_new(fs->session, config);
+	*fs_out = fs;
+	return 0;
+}
+
+static void serve(struct fs *fs, struct fuse_buf *buf)
+{
+	int n = fuse_session_receive_buf(fs->session, buf);
+	if (n > 0)
+		fuse_session_process_buf(fs->session, buf);
+	else if (n < 0 && n != -EAGAIN && n != -EINTR)
+		fuse_session_exit(fs->session);
+	pendings_interrupt(&fs->ops.pendings);
+}
+
+static void *fuse_main(void *arg)
+{
+	struct fs *fs = arg;
+	struct fuse_buf buf = { 0 };
+	struct pollfd fds[] = {
+		{ .fd = fuse_session_fd(fs->session), .events = POLLIN },
+		{ .fd = wake_fd(&fs->wake), .events = POLLIN },
+	};
+	while (!fs->is_stopping && !fuse_session_exited(fs->session)) {
+		if (poll(fds, 2, -1) < 0)
+			continue; /* EINTR */
+		if (fds[1].revents) {
+			wake_clear(&fs->wake);
+			pendings_resume(&fs->ops.pendings);
+		}
+		if (fds[0].revents)
+			serve(fs, &buf);
+	}
+	free(buf.mem);
+	if (!fs->is_stopping)
+		wake_signal(&fs->end);
+	return NULL;
+}
+
+int fs_start(struct fs *fs)
+{
+	/* Signals are the main thread's. */
+	sigset_t all, old;
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	int err = -pthread_create(&fs->thread, NULL, fuse_main, fs);
+	fs->is_started = err == 0;
+	if (err == 0)
+		err = notify_start(fs->notify);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return err;
+}
+
+int fs_end_fd(const struct fs *fs)
+{
+	return wake_fd(&fs->end);
+}
+
+void fs_close(struct fs *fs)
+{
+	if (!fs)
+		return;
+	if (fs->notify)
+		notify_stop(fs->notify);
+	if (fs->is_started) {
+		fs->is_stopping = true;
+		wake_signal(&fs->wake);
+		(void)pthread_join(fs->thread, NULL);
+	}
+	pendings_resume(&fs->ops.pendings);
+	if (fs->is_mounted)
+		fuse_session_unmount(fs->session);
+	if (fs->session)
+		fuse_session_destroy(fs->session);
+	notify_free(fs->notify);
+	pendings_release(&fs->ops.pendings);
+	tree_release(&fs->ops.tree);
+	wake_release(&fs->wake);
+	wake_release(&fs->end);
+	free(fs->path);
+	free(fs);
+}
+
+int fs_unmount(const char *mountpoint, char **why_out)
+{
+	auto_free char *path = mount_path(mountpoint);
+	int err = path ? 0 : -errno;
+	if (err == 0 && !mount_is_ours(path)) {
+		*why_out = xasprintf("%s: nothing of mailmount is mounted here",
+		                     mountpoint);
+		return -EINVAL;
+	}
+	if (err == 0)
+		err = mount_detach(path);
+	if (err < 0)
+		*why_out = xasprintf("%s: %s", mountpoint, strerror(-err));
+	return err;
+}

@@ -1,0 +1,34 @@
+/*
+ * Tells the kernel what changed.  The kernel takes a directory's lock for it,
+ * and holds that same lock while it waits for our answer to a lookup; so this
+ * has a thread of its own, which owes nobody anything.
+ */
+#ifndef FS_NOTIFY_H
+#define FS_NOTIFY_H
+
+#include "fs/fs.h"
+#include "fs/inode.h"
+
+struct fuse_session;
+struct notify;
+
+/*
+ * Listen to the caches.  is_single, accounts as in fs_config; session is
+ * borrowed, and must outlive the caches' threads.
+ */
+struct notify *notify_new(struct fuse_session *session,
+                          const struct fs_config *config);
+
+/* Returns 0 or -errno. */
+int notify_start(struct notify *n);
+
+/*
+ * End the thread; what is queued is dropped.  The fuse thread must still run:
+ * the kernel may be waiting for it with the lock we wait for.
+ */
+void notify_stop(struct notify *n);
+
+/* After the caches' threads have ended. */
+void notify_free(struct notify *n);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * The shape of the mount: which nodes there are, what is in a directory and
+ * what stat(2) says, as asked of the caches.  Knows nothing of FUSE.
+ *
+ * All of it is reading, in cache.h's sense: one thread, and nothing waits.
+ */
+#ifndef FS_TREE_H
+#define FS_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "fs/fs.h"
+#include "fs/inode.h"
+#include "fs/maildir.h"
+
+/* All folders of an account in the order of their ids; for Maildir++. */
+struct tree_index {
+	int64_t *ids;
+	size_t count;
+	size_t capacity;
+};
+
+struct tree {
+	const struct fs_account *accounts; /* borrowed from fs_config */
+	size_t account_count;
+	bool is_single;
+	uid_t uid;
+	gid_t gid;
+	int64_t mounted_ns;
+	struct tree_index *indexes; /* one for each account */
+};
+
+void tree_init(struct tree *t, const struct fs_config *config);
+void tree_release(struct tree *t);
+
+/* What a number stands for; false if nothing. */
+bool tree_node(const struct tree *t, uint64_t number, struct inode *node_out);
+
+/* The number of an account's root: the mount's own, if it is the only one. */
+uint64_t tree_root_number(const struct tree *t, unsigned account);
+
+static inline const struct fs_account *tree_account(const struct tree *t,
+                                                    const struct inode *node)
+{
+	return &t->accounts[node->account];
+}
+
+/* 0, or -ENOENT: it is gone. */
+int tree_stat(const struct tree *t, const struct inode *node,
+              struct stat *st_out);
+
+/* Look a name up in a directory: 0, or -ENOENT. */
+int tree_find(struct tree *t, const struct inode *dir, const char *name,
+              struct stat *st_out);
+
+/*
+ * Which listing must have been read before dir can be believed: true and the
+ * folder for cache_listing_await(), or false if there is nothing to wait for.
+ */
+bool tree_listing(const struct inode *dir, int64_t *folder_out);
+
+/*
+ * A scan of a directory.  Items come in the order of their cookies, which stay
+ * the same as long as the item lives, wherever a scan begins.  One scan at a
+ * time.
+ */
+struct tree_scan {
+	struct tree *tree;
+	struct inode dir;
+	uint64_t cookie; /* of the last item */
+	bool is_open;    /* a scan of the cache is under way */
+};
+
+struct tree_item {
+	char name[MAILDIR_NAME_MAX + 1];
+	struct stat st; /* of "." and "..", only number and type are set */
+	uint64_t cookie;
+};
+
+/* Cookies of "." and ".." */
+#define TREE_COOKIE_SELF   1
+#define TREE_COOKIE_PARENT 2
+
+/* Begin after the item with this cookie; 0: at the first. */
+void tree_scan_begin(struct tree_scan *scan, struct tree *t,
+                     const struct inode *dir, uint64_t after);
+
+/* 1 and *item_out, or 0 at the end. */
+int tree_scan_next(struct tree_scan *scan, struct tree_item *item_out);
+
+void tree_scan_end(struct tree_scan *scan);
+
+#endif

@@ -1,0 +1,624 @@
+/*
+ * One easy handle in a multi handle of its own: the multi lets us wait for
+ * the login, the abort descriptor and the deadline at once.  The easy handle
+ * stays in it to the end, for curl_easy_send() and curl_easy_recv() find the
+ * connection through it.
+ *
+ * libcurl keeps copies of the secret as long as it wants them; what it frees
+ * is wiped, because it allocates through us.
+ */
+#include "net/conn.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include <curl/curl.h>
+
+#include "net/secret.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/digest.h"
+#include "util/mem.h"
+
+#define KEEPALIVE_IDLE_S     60
+#define KEEPALIVE_INTERVAL_S 15
+
+/* Longest part of a server's refusal that we repeat. */
+#define WORDS_SIZE 120
+
+struct conn {
+	CURLM *multi;
+	CURL *easy;
+	struct wake *abort; /* borrowed: outlives us by contract */
+	int fd;             /* libcurl's; -1 until logged in */
+	int timeout_ms;
+	char words[WORDS_SIZE]; /* the server's refusal, if its last line was one */
+	char error[CURL_ERROR_SIZE];
+};
+
+/* ---- Memory that is wiped when freed ---- */
+
+static void wiping_free(void *p)
+{
+	if (p != NULL)
+		wipe(p, malloc_usable_size(p));
+	free(p);
+}
+
+static void *wiping_realloc(void *p, size_t size)
+{
+	void *moved = malloc(size);
+	if (moved == NULL || p == NULL)
+		return moved;
+	size_t old = malloc_usable_size(p);
+	memcpy(moved, p, old < size ? old : size);
+	wiping_free(p);
+	return moved;
+}
+
+static char *curl_strdup(const char *s)
+{
+	return strdup(s);
+}
+
+static void init_curl(void)
+{
+	CURLcode code =
+		curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free,
+	                             wiping_realloc, curl_strdup, calloc);
+	if (code != CURLE_OK)
+		abort();
+}
+
+/* ---- What libcurl calls back ---- */
+
+/* RFC 5482: unanswered bytes end a connection after the same timeout. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose,
+                                 struct curl_sockaddr *address)
+{
+	const struct conn *c = arg;
+	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
+	                address->protocol);
+	if (fd < 0)
+		return CURL_SOCKET_BAD;
+	unsigned timeout_ms = (unsigned)c->timeout_ms;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms,
+	                 sizeof(timeout_ms));
+	return fd;
+}
+
+/*
+ * What follows the refusal in a server's line, or NULL: "TAG NO text" and
+ * "* BYE text" (RFC 3501 7.1), "-ERR text" (RFC 1939 3).
+ */
+static const char *refusal(const char *line)
+{
+	static const char *const answers[] = { "NO", "BAD", "BYE" };
+	if (strncmp(line, "-ERR", 4) == 0)
+		return line + 4;
+	const char *blank = strchr(line, ' ');
+	if (blank == NULL)
+		return NULL;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		size_t len = strlen(answers[i]);
+		if (strncasecmp(blank + 1, answers[i], len) == 0 &&
+		    (blank[1 + len] == ' ' || blank[1 + len] == '\0'))
+			return blank + 1 + len;
+	}
+	return NULL;
+}
+
+/* Keep why the server refused; never what we said (CURLINFO_HEADER_OUT). */
+static int keep_words(CURL *easy, curl_infotype type, char *bytes, size_t len,
+                      void *arg)
+{
+	struct conn *c = arg;
+	if (type != CURLINFO_HEADER_IN)
+		return 0;
+	auto_free char *line = xstrndup(bytes, len < 512 ? len : 512);
+	for (char *s = line; *s != '\0'; s++) {
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			*s = ' ';
+	}
+	const char *words = refusal(line);
+	if (words == NULL)
+		words = "";
+	words += strspn(words, " ");
+	size_t end = strlen(words);
+	while (end > 0 && words[end - 1] == ' ')
+		end--;
+	(void)snprintf(c->words, sizeof(c->words), "%.*s", (int)end, words);
+	return 0;
+}
+
+/* ---- Setting up ---- */
+
+static const char *scheme(const struct conn_config *config)
+{
+	bool is_tls = config->security == CONN_TLS;
+	switch (config->protocol) {
+	case CONN_IMAP:
+		return is_tls ? "imaps" : "imap";
+	case CONN_POP3:
+		return is_tls ? "pop3s" : "pop3";
+	}
+	return "";
+}
+
+static unsigned port(const struct conn_config *config)
+{
+	if (config->port != 0)
+		return config->port;
+	bool is_tls = config->security == CONN_TLS;
+	if (config->protocol == CONN_IMAP)
+		return is_tls ? 993 : 143;
+	return is_tls ? 995 : 110;
+}
+
+/*
+ * setopt() of what we give can fail only for want of memory or for a libcurl
+ * without TLS; the connection then fails as well, and says why.
+ */
+static void set_tls(CURL *easy, const struct conn_config *config)
+{
+	(void)curl_easy_setopt(easy, CURLOPT_SSLVERSION,
+	                       (long)CURL_SSLVERSION_TLSv1_2);
+	(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	if (config->security != CONN_PLAIN)
+		(void)curl_easy_setopt(easy, CURLOPT_USE_SSL,
+		                       (long)CURLUSESSL_ALL);
+	if (config->tls_ca != NULL) {
+		(void)curl_easy_setopt(easy, CURLOPT_CAINFO, config->tls_ca);
+		/* Else the system's would be trusted too. */
+		(void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	}
+	if (config->tls_pin != NULL)
+		(void)curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY,
+		                       config->tls_pin);
+	if (config->tls_cert != NULL) {
+		(void)curl_easy_setopt(easy, CURLOPT_SSLCERT, config->tls_cert);
+		(void)curl_easy_setopt(easy, CURLOPT_SSLKEY,
+		                       config->tls_key != NULL
+		                               ? config->tls_key
+		                               : config->tls_cert);
+	}
+}
+
+static void set_login(CURL *easy, const struct conn_config *config,
+                      const struct strbuf *secret)
+{
+	(void)curl_easy_setopt(easy, CURLOPT_USERNAME, config->user);
+	const char *options = NULL;
+	switch (config->secret_kind) {
+	case CONN_SECRET_NONE:
+		options = "AUTH=EXTERNAL";
+		break;
+	case CONN_SECRET_TOKEN_COMMAND:
+		/* Never LOGIN with an empty password, as it would else. */
+		options = "AUTH=OAUTHBEARER;AUTH=XOAUTH2";
+		(void)curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER,
+		                       strbuf_text(secret));
+		break;
+	case CONN_SECRET_PASSWORD:
+	case CONN_SECRET_PASSWORD_COMMAND:
+	case CONN_SECRET_PASSWORD_FILE:
+	case CONN_SECRET_NETRC:
+		(void)curl_easy_setopt(easy, CURLOPT_PASSWORD,
+		                       strbuf_text(secret));
+		break;
+	}
+	auto_free char *wanted = config->auth == NULL
+	                                 ? NULL
+	                                 : xasprintf("AUTH=%s", config->auth);
+	if (wanted != NULL)
+		options = wanted;
+	(void)curl_easy_setopt(easy, CURLOPT_LOGIN_OPTIONS, options);
+}
+
+static void set_transport(struct conn *c, const struct conn_config *config)
+{
+	CURL *easy = c->easy;
+	bool is_bare_v6 =
+		strchr(config->host, ':') != NULL && config->host[0] != '[';
+	auto_free char *url =
+		xasprintf(is_bare_v6 ? "%s://[%s]:%u/" : "%s://%s:%u/",
+	                  scheme(config), config->host, port(config));
+	(void)curl_easy_setopt(easy, CURLOPT_URL, url);
+	(void)curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* An abort must not wait for the resolver's thread. */
+	(void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	/* An empty one keeps it from the environment's. */
+	(void)curl_easy_setopt(easy, CURLOPT_PROXY,
+	                       config->proxy != NULL ? config->proxy : "");
+	(void)curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE,
+	                       (long)KEEPALIVE_IDLE_S);
+	(void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL,
+	                       (long)KEEPALIVE_INTERVAL_S);
+	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, c);
+	(void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->error);
+	(void)curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, keep_words);
+	(void)curl_easy_setopt(easy, CURLOPT_DEBUGDATA, c);
+	(void)curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
+}
+
+static struct conn *conn_new(const struct conn_config *config,
+                             struct wake *wake)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	(void)pthread_once(&once, init_curl);
+	struct conn *c = xmalloc(sizeof(*c));
+	c->abort = wake;
+	c->fd = -1;
+	c->timeout_ms = config->timeout_ms;
+	/* Like any small allocation, these fail only without memory. */
+	c->multi = curl_multi_init();
+	c->easy = curl_easy_init();
+	if (c->multi == NULL || c->easy == NULL)
+		abort();
+	return c;
+}
+
+/* ---- Saying what failed ---- */
+
+/* What a failure of libcurl means. */
+static const struct cause {
+	CURLcode code;
+	enum conn_step step;
+	int err;
+	const char *why; /* NULL: libcurl's own words */
+} causes[] = {
+	{ CURLE_URL_MALFORMAT, CONN_STEP_RESOLVE, -EHOSTUNREACH, NULL },
+	{ CURLE_COULDNT_RESOLVE_HOST, CONN_STEP_RESOLVE, -EHOSTUNREACH, NULL },
+	{ CURLE_COULDNT_RESOLVE_PROXY, CONN_STEP_RESOLVE, -EHOSTUNREACH, NULL },
+	{ CURLE_COULDNT_CONNECT, CONN_STEP_CONNECT, -EHOSTUNREACH, NULL },
+	{ CURLE_PROXY, CONN_STEP_CONNECT, -EHOSTUNREACH, NULL },
+	{ CURLE_SSL_CONNECT_ERROR, CONN_STEP_TLS, -EKEYREJECTED, NULL },
+	{ CURLE_PEER_FAILED_VERIFICATION, CONN_STEP_TLS, -EKEYREJECTED, NULL },
+	{ CURLE_SSL_CACERT_BADFILE, CONN_STEP_TLS, -EKEYREJECTED, NULL },
+	{ CURLE_SSL_CERTPROBLEM, CONN_STEP_TLS, -EKEYREJECTED, NULL },
+	{ CURLE_SSL_CIPHER, CONN_STEP_TLS, -EKEYREJECTED, NULL },
+	{ CURLE_SSL_PINNEDPUBKEYNOTMATCH, CONN_STEP_TLS, -EKEYREJECTED,
+	  "the server's key is not the one of tls-pin" },
+	{ CURLE_USE_SSL_FAILED, CONN_STEP_TLS, -EKEYREJECTED,
+	  "the server does not offer STARTTLS, or refuses it" },
+	{ CURLE_WEIRD_SERVER_REPLY, CONN_STEP_LOGIN, -EPROTO,
+	  "the answer is not what a mail server says" },
+	{ CURLE_LOGIN_DENIED, CONN_STEP_LOGIN, -EKEYREJECTED,
+	  "the server offers no way to log in that we know" },
+	{ CURLE_AUTH_ERROR, CONN_STEP_LOGIN, -EKEYREJECTED, NULL },
+};
+
+/* What to do about it: the first whose words are in the reason. */
+static const struct hint {
+	const char *words;
+	const char *hint;
+} hints[] = {
+	{ "has expired", "is the clock right? else the server must renew it" },
+	{ "not yet valid", "is the clock right?" },
+	{ "self-signed", "if you trust it, name its CA with tls-ca" },
+	{ "local issuer", "if you trust it, name its CA with tls-ca" },
+	{ "subject name", "use the name that the certificate is for" },
+	{ "tls-pin", "someone may be listening in, or the key was renewed" },
+	{ "wrong version number", "no TLS on this port? see tls = starttls" },
+	{ "STARTTLS", "someone may be in between; or try tls = implicit" },
+	{ "way to log in", "see auth" },
+};
+
+/*
+ * Refusals that pass by themselves, so that the credentials are not to blame
+ * (RFC 5530 3, RFC 3206, RFC 2449 8.1).
+ */
+static const char *const passing[] = {
+	"[UNAVAILABLE]", "[INUSE]",  "[LIMIT]",       "[SERVERBUG]",
+	"[SYS/TEMP]",    "[IN-USE]", "[LOGIN-DELAY]",
+};
+
+static bool is_passing(const char *words)
+{
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		size_t len = strlen(passing[i]);
+		if (strncasecmp(words, passing[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* TLS was not refused: the connection broke while it was made. */
+static bool is_broken_tls(const struct conn *c)
+{
+	return strstr(c->error, "error:") == NULL ||
+	       strstr(c->error, "unexpected eof") != NULL;
+}
+
+static const char *hint_for(const char *why)
+{
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+		if (strstr(why, hints[i].words) != NULL)
+			return hints[i].hint;
+	}
+	return NULL;
+}
+
+static int report(struct conn_report *r, const struct conn_config *config,
+                  enum conn_step step, int err, const char *why)
+{
+	const char *hint = hint_for(why);
+	r->failed = step;
+	int n = snprintf(r->text, sizeof(r->text), "%.80s:%u: %s%s%s",
+	                 config->host, port(config), why,
+	                 hint == NULL ? "" : "; ", hint == NULL ? "" : hint);
+	if (n >= (int)sizeof(r->text))
+		(void)memcpy(r->text + sizeof(r->text) - 4, "...", 4);
+	return err;
+}
+
+/* The step that a wait ended in. */
+static enum conn_step step_now(const struct conn_report *r,
+                               const struct conn_config *config)
+{
+	if (r->resolved_ms < 0)
+		return CONN_STEP_RESOLVE;
+	if (r->connected_ms < 0)
+		return CONN_STEP_CONNECT;
+	if (r->tls_ms < 0 && config->security != CONN_PLAIN)
+		return CONN_STEP_TLS;
+	return CONN_STEP_LOGIN;
+}
+
+static int report_timeout(struct conn_report *r,
+                          const struct conn_config *config)
+{
+	char why[64];
+	(void)snprintf(why, sizeof(why), "%s: no answer within %d ms",
+	               conn_step_name(step_now(r, config)), config->timeout_ms);
+	return report(r, config, step_now(r, config), -ETIMEDOUT, why);
+}
+
+static int report_refusal(const struct conn *c, struct conn_report *r,
+                          const struct conn_config *config)
+{
+	char why[WORDS_SIZE + 64];
+	bool passes = is_passing(c->words);
+	(void)snprintf(why, sizeof(why), "login refused: %s%s", c->words,
+	               passes ? "" : "; check user and password");
+	return report(r, config, CONN_STEP_LOGIN,
+	              passes ? -EHOSTUNREACH : -EKEYREJECTED, why);
+}
+
+static int report_code(const struct conn *c, CURLcode code,
+                       struct conn_report *r, const struct conn_config *config)
+{
+	const char *why =
+		c->error[0] != '\0' ? c->error : curl_easy_strerror(code);
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		return report_timeout(r, config);
+	if (code == CURLE_LOGIN_DENIED && c->words[0] != '\0')
+		return report_refusal(c, r, config);
+	if (code == CURLE_SSL_CONNECT_ERROR && is_broken_tls(c))
+		return report(r, config, CONN_STEP_TLS, -EHOSTUNREACH, why);
+	/* A server that says BYE instead of a greeting is a mail server. */
+	if (code == CURLE_WEIRD_SERVER_REPLY && c->words[0] != '\0')
+		return report(r, config, CONN_STEP_LOGIN, -EHOSTUNREACH,
+		              c->words);
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+		const struct cause *cause = &causes[i];
+		if (cause->code == code)
+			return report(r, config, cause->step, cause->err,
+			              cause->why != NULL ? cause->why : why);
+	}
+	/* Everything else is a connection that was lost. */
+	return report(r, config, step_now(r, config), -EHOSTUNREACH,
+	              c->words[0] != '\0' ? c->words : why);
+}
+
+/* ---- Connecting ---- */
+
+/* Run libcurl until it is done.  Returns 0 and its code, or -errno. */
+static int drive(struct conn *c, int64_t deadline, CURLcode *code_out)
+{
+	struct curl_waitfd wake = { .fd = wake_fd(c->abort),
+		                    .events = CURL_WAIT_POLLIN };
+	for (;;) {
+		int running, queued;
+		if (curl_multi_perform(c->multi, &running) != CURLM_OK)
+			return -EHOSTUNREACH;
+		CURLMsg *done = curl_multi_info_read(c->multi, &queued);
+		if (done != NULL) {
+			*code_out = done->data.result;
+			return 0;
+		}
+		int left = deadline_left(deadline);
+		if (left == 0)
+			return -ETIMEDOUT;
+		wake.revents = 0;
+		if (curl_multi_poll(c->multi, &wake, 1, left, NULL) != CURLM_OK)
+			return -EHOSTUNREACH;
+		if (wake.revents != 0)
+			return -ECANCELED;
+	}
+}
+
+/* Milliseconds until a step was done, -1 if it never was. */
+static int64_t time_of(CURL *easy, CURLINFO which)
+{
+	curl_off_t us = 0;
+	(void)curl_easy_getinfo(easy, which, &us);
+	return us > 0 ? us / 1000 : -1;
+}
+
+static void take_times(const struct conn *c, struct conn_report *r)
+{
+	r->resolved_ms = time_of(c->easy, CURLINFO_NAMELOOKUP_TIME_T);
+	r->connected_ms = time_of(c->easy, CURLINFO_CONNECT_TIME_T);
+	r->tls_ms = time_of(c->easy, CURLINFO_APPCONNECT_TIME_T);
+	r->has_tls = r->tls_ms >= 0;
+}
+
+/* Logged in: forget the secret, and make sure of what we promised. */
+static int settle(struct conn *c, const struct conn_config *config,
+                  struct conn_report *r)
+{
+	(void)curl_easy_setopt(c->easy, CURLOPT_VERBOSE, 0L);
+	(void)curl_easy_setopt(c->easy, CURLOPT_PASSWORD, NULL);
+	(void)curl_easy_setopt(c->easy, CURLOPT_XOAUTH2_BEARER, NULL);
+	curl_socket_t fd = CURL_SOCKET_BAD;
+	CURLcode code = curl_easy_getinfo(c->easy, CURLINFO_ACTIVESOCKET, &fd);
+	if (code != CURLE_OK || fd == CURL_SOCKET_BAD)
+		return report(r, config, CONN_STEP_LOGIN, -EHOSTUNREACH,
+		              "the connection was lost after the login");
+	c->fd = fd;
+	if (config->security != CONN_PLAIN && !r->has_tls)
+		return report(r, config, CONN_STEP_TLS, -EKEYREJECTED,
+		              "the connection has no TLS");
+	r->failed = CONN_STEP_DONE;
+	return 0;
+}
+
+static int log_in(struct conn *c, const struct conn_config *config,
+                  struct conn_report *r)
+{
+	CURLcode code = CURLE_OK;
+	(void)curl_multi_add_handle(c->multi, c->easy);
+	int err = drive(c, deadline_in(config->timeout_ms), &code);
+	take_times(c, r);
+	if (err == -ETIMEDOUT)
+		return report_timeout(r, config);
+	if (err < 0)
+		return report(r, config, step_now(r, config), err,
+		              err == -ECANCELED ? "canceled"
+		                                : "libcurl gave up");
+	if (code != CURLE_OK)
+		return report_code(c, code, r, config);
+	return settle(c, config, r);
+}
+
+int conn_open(const struct conn_config *config, struct wake *abort,
+              struct conn **conn_out, struct conn_report *report_out)
+{
+	struct conn_report *r = report_out;
+	char why[160];
+	*r = (struct conn_report){ .failed = CONN_STEP_SECRET,
+		                   .resolved_ms = -1,
+		                   .connected_ms = -1,
+		                   .tls_ms = -1,
+		                   .login_ms = -1 };
+	struct strbuf secret = { 0 };
+	int err = secret_get(config, abort, &secret, why, sizeof(why));
+	if (err < 0)
+		return report(r, config, CONN_STEP_SECRET, err, why);
+	int64_t started = clock_now_ms();
+	struct conn *c = conn_new(config, abort);
+	set_transport(c, config);
+	set_tls(c->easy, config);
+	set_login(c->easy, config, &secret);
+	strbuf_wipe(&secret);
+	err = log_in(c, config, r);
+	if (err < 0) {
+		conn_close(c);
+		return err;
+	}
+	r->login_ms = clock_now_ms() - started;
+	*conn_out = c;
+	return 0;
+}
+
+/* ---- Moving bytes ---- */
+
+static int await(struct conn *c, short events, int64_t deadline)
+{
+	struct pollfd p[] = {
+		{ .fd = wake_fd(c->abort), .events = POLLIN },
+		{ .fd = c->fd, .events = events },
+	};
+	int n;
+	while ((n = poll(p, 2, deadline_left(deadline))) < 0 && errno == EINTR)
+		;
+	if (p[0].revents != 0)
+		return -ECANCELED;
+	return n > 0 ? 0 : -ETIMEDOUT;
+}
+
+ssize_t conn_read(struct conn *c, void *bytes, size_t size, int64_t deadline)
+{
+	for (;;) {
+		size_t n = 0;
+		CURLcode code = curl_easy_recv(c->easy, bytes, size, &n);
+		if (code == CURLE_OK && n > 0)
+			return (ssize_t)n;
+		if (code != CURLE_AGAIN)
+			return -EHOSTUNREACH;
+		int err = await(c, POLLIN, deadline);
+		if (err < 0)
+			return err;
+	}
+}
+
+int conn_write(struct conn *c, const void *bytes, size_t len, int64_t deadline)
+{
+	const char *at = bytes;
+	while (len > 0) {
+		size_t n = 0;
+		CURLcode code = curl_easy_send(c->easy, at, len, &n);
+		if (code != CURLE_OK && code != CURLE_AGAIN)
+			return -EHOSTUNREACH;
+		at += n;
+		len -= n;
+		int err = n > 0 ? 0 : await(c, POLLOUT, deadline);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+int conn_fd(const struct conn *c)
+{
+	return c->fd;
+}
+
+void conn_close(struct conn *c)
+{
+	if (c == NULL)
+		return;
+	/* Else libcurl may say goodbye and wait for an answer. */
+	if (c->fd >= 0)
+		(void)shutdown(c->fd, SHUT_RDWR);
+	(void)curl_multi_remove_handle(c->multi, c->easy);
+	curl_easy_cleanup(c->easy);
+	(void)curl_multi_cleanup(c->multi);
+	free(c);
+}
+
+const char *conn_step_name(enum conn_step step)
+{
+	switch (step) {
+	case CONN_STEP_SECRET:
+		return "secret";
+	case CONN_STEP_RESOLVE:
+		return "resolve";
+	case CONN_STEP_CONNECT:
+		return "connect";
+	case CONN_STEP_TLS:
+		return "TLS";
+	case CONN_STEP_LOGIN:
+		return "login";
+	case CONN_STEP_DONE:
+		return "done";
+	}
+	return "";
+}

@@ -2,7 +2,9 @@
  * One easy handle in a multi handle of its own: the multi lets us wait for
  * the login, the abort descriptor and the deadline at once.  The easy handle
  * stays in it to the end, for curl_easy_send() and curl_easy_recv() find the
- * connection through it.
+ * connection through it.  No other transfer ever runs in it, so no connection
+ * is ever used twice (CVE-2026-4873, CVE-2026-8286); CURLOPT_FORBID_REUSE must
+ * not be set, for it closes the connection as soon as it is logged in.
  *
  * libcurl keeps copies of the secret as long as it wants them; what it frees
  * is wiped, because it allocates through us.
@@ -39,7 +41,11 @@ struct conn {
 	CURLM *multi;
 	CURL *easy;
 	struct wake *abort; /* borrowed: outlives us by contract */
-	int fd;             /* libcurl's; -1 until logged in */
+	int fd;             /* libcurl's, the last it opened; -1: none */
+	enum conn_protocol protocol;
+	bool is_logged_in;
+	bool has_greeting; /* the server said something */
+	bool is_foreign;   /* and it was no greeting of our protocol */
 	int timeout_ms;
 	char words[WORDS_SIZE]; /* the server's refusal, if its last line was one */
 	char error[CURL_ERROR_SIZE];
@@ -85,7 +91,7 @@ static void init_curl(void)
 static curl_socket_t open_socket(void *arg, curlsocktype purpose,
                                  struct curl_sockaddr *address)
 {
-	const struct conn *c = arg;
+	struct conn *c = arg;
 	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
 	                address->protocol);
 	if (fd < 0)
@@ -93,6 +99,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose,
 	unsigned timeout_ms = (unsigned)c->timeout_ms;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms,
 	                 sizeof(timeout_ms));
+	c->fd = fd;
 	return fd;
 }
 
@@ -117,6 +124,14 @@ static const char *refusal(const char *line)
 	return NULL;
 }
 
+/* libcurl would wait for better lines; another protocol has none. */
+static bool is_greeting(enum conn_protocol protocol, const char *line)
+{
+	if (protocol == CONN_IMAP)
+		return strncmp(line, "* ", 2) == 0;
+	return strncmp(line, "+OK", 3) == 0 || strncmp(line, "-ERR", 4) == 0;
+}
+
 /* Keep why the server refused; never what we said (CURLINFO_HEADER_OUT). */
 static int keep_words(CURL *easy, curl_infotype type, char *bytes, size_t len,
                       void *arg)
@@ -129,6 +144,9 @@ static int keep_words(CURL *easy, curl_infotype type, char *bytes, size_t len,
 		if ((unsigned char)*s < ' ' || *s == 0x7f)
 			*s = ' ';
 	}
+	if (!c->has_greeting)
+		c->is_foreign = !is_greeting(c->protocol, line);
+	c->has_greeting = true;
 	const char *words = refusal(line);
 	if (words == NULL)
 		words = "";
@@ -236,7 +254,6 @@ static void set_transport(struct conn *c, const struct conn_config *config)
 	(void)curl_easy_setopt(easy, CURLOPT_URL, url);
 	(void)curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-	(void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	/* An abort must not wait for the resolver's thread. */
 	(void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -266,6 +283,7 @@ static struct conn *conn_new(const struct conn_config *config,
 	c->abort = wake;
 	c->fd = -1;
 	c->timeout_ms = config->timeout_ms;
+	c->protocol = config->protocol;
 	/* Like any small allocation, these fail only without memory. */
 	c->multi = curl_multi_init();
 	c->easy = curl_easy_init();
@@ -368,26 +386,51 @@ static int report(struct conn_report *r, const struct conn_config *config,
 	return err;
 }
 
-/* The step that a wait ended in. */
-static enum conn_step step_now(const struct conn_report *r,
-                               const struct conn_config *config)
+/* Milliseconds until a step was done, -1 if it never was. */
+static int64_t time_of(CURL *easy, CURLINFO which)
 {
-	if (r->resolved_ms < 0)
-		return CONN_STEP_RESOLVE;
-	if (r->connected_ms < 0)
-		return CONN_STEP_CONNECT;
-	if (r->tls_ms < 0 && config->security != CONN_PLAIN)
-		return CONN_STEP_TLS;
-	return CONN_STEP_LOGIN;
+	curl_off_t us = 0;
+	(void)curl_easy_getinfo(easy, which, &us);
+	return us > 0 ? us / 1000 : -1;
 }
 
-static int report_timeout(struct conn_report *r,
+static void take_times(const struct conn *c, struct conn_report *r)
+{
+	r->resolved_ms = time_of(c->easy, CURLINFO_NAMELOOKUP_TIME_T);
+	r->connected_ms = time_of(c->easy, CURLINFO_CONNECT_TIME_T);
+	r->tls_ms = time_of(c->easy, CURLINFO_APPCONNECT_TIME_T);
+	r->has_tls = r->tls_ms >= 0;
+}
+
+/*
+ * The step that it ended in.  libcurl tells the time of the
+ * connection only when TLS stands as well, so ask the socket.
+ */
+static enum conn_step step_now(const struct conn *c,
+                               const struct conn_report *r,
+                               const struct conn_config *config)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	if (r->has_tls || (c->has_greeting && config->security == CONN_PLAIN))
+		return CONN_STEP_LOGIN;
+	if (c->has_greeting)
+		return CONN_STEP_TLS;
+	if (c->fd < 0)
+		return CONN_STEP_RESOLVE;
+	if (getpeername(c->fd, (struct sockaddr *)&peer, &len) < 0)
+		return CONN_STEP_CONNECT;
+	return config->security == CONN_PLAIN ? CONN_STEP_LOGIN : CONN_STEP_TLS;
+}
+
+static int report_timeout(const struct conn *c, struct conn_report *r,
                           const struct conn_config *config)
 {
 	char why[64];
 	(void)snprintf(why, sizeof(why), "%s: no answer within %d ms",
-	               conn_step_name(step_now(r, config)), config->timeout_ms);
-	return report(r, config, step_now(r, config), -ETIMEDOUT, why);
+	               conn_step_name(step_now(c, r, config)),
+	               config->timeout_ms);
+	return report(r, config, step_now(c, r, config), -ETIMEDOUT, why);
 }
 
 static int report_refusal(const struct conn *c, struct conn_report *r,
@@ -407,7 +450,7 @@ static int report_code(const struct conn *c, CURLcode code,
 	const char *why =
 		c->error[0] != '\0' ? c->error : curl_easy_strerror(code);
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		return report_timeout(r, config);
+		return report_timeout(c, r, config);
 	if (code == CURLE_LOGIN_DENIED && c->words[0] != '\0')
 		return report_refusal(c, r, config);
 	if (code == CURLE_SSL_CONNECT_ERROR && is_broken_tls(c))
@@ -423,7 +466,7 @@ static int report_code(const struct conn *c, CURLcode code,
 			              cause->why != NULL ? cause->why : why);
 	}
 	/* Everything else is a connection that was lost. */
-	return report(r, config, step_now(r, config), -EHOSTUNREACH,
+	return report(r, config, step_now(c, r, config), -EHOSTUNREACH,
 	              c->words[0] != '\0' ? c->words : why);
 }
 
@@ -438,6 +481,10 @@ static int drive(struct conn *c, int64_t deadline, CURLcode *code_out)
 		int running, queued;
 		if (curl_multi_perform(c->multi, &running) != CURLM_OK)
 			return -EHOSTUNREACH;
+		if (c->is_foreign) {
+			*code_out = CURLE_WEIRD_SERVER_REPLY;
+			return 0;
+		}
 		CURLMsg *done = curl_multi_info_read(c->multi, &queued);
 		if (done != NULL) {
 			*code_out = done->data.result;
@@ -454,22 +501,6 @@ static int drive(struct conn *c, int64_t deadline, CURLcode *code_out)
 	}
 }
 
-/* Milliseconds until a step was done, -1 if it never was. */
-static int64_t time_of(CURL *easy, CURLINFO which)
-{
-	curl_off_t us = 0;
-	(void)curl_easy_getinfo(easy, which, &us);
-	return us > 0 ? us / 1000 : -1;
-}
-
-static void take_times(const struct conn *c, struct conn_report *r)
-{
-	r->resolved_ms = time_of(c->easy, CURLINFO_NAMELOOKUP_TIME_T);
-	r->connected_ms = time_of(c->easy, CURLINFO_CONNECT_TIME_T);
-	r->tls_ms = time_of(c->easy, CURLINFO_APPCONNECT_TIME_T);
-	r->has_tls = r->tls_ms >= 0;
-}
-
 /* Logged in: forget the secret, and make sure of what we promised. */
 static int settle(struct conn *c, const struct conn_config *config,
                   struct conn_report *r)
@@ -483,6 +514,7 @@ static int settle(struct conn *c, const struct conn_config *config,
 		return report(r, config, CONN_STEP_LOGIN, -EHOSTUNREACH,
 		              "the connection was lost after the login");
 	c->fd = fd;
+	c->is_logged_in = true;
 	if (config->security != CONN_PLAIN && !r->has_tls)
 		return report(r, config, CONN_STEP_TLS, -EKEYREJECTED,
 		              "the connection has no TLS");
@@ -498,9 +530,9 @@ static int log_in(struct conn *c, const struct conn_config *config,
 	int err = drive(c, deadline_in(config->timeout_ms), &code);
 	take_times(c, r);
 	if (err == -ETIMEDOUT)
-		return report_timeout(r, config);
+		return report_timeout(c, r, config);
 	if (err < 0)
-		return report(r, config, step_now(r, config), err,
+		return report(r, config, step_now(c, r, config), err,
 		              err == -ECANCELED ? "canceled"
 		                                : "libcurl gave up");
 	if (code != CURLE_OK)
@@ -596,7 +628,7 @@ void conn_close(struct conn *c)
 	if (c == NULL)
 		return;
 	/* Else libcurl may say goodbye and wait for an answer. */
-	if (c->fd >= 0)
+	if (c->is_logged_in)
 		(void)shutdown(c->fd, SHUT_RDWR);
 	(void)curl_multi_remove_handle(c->multi, c->easy);
 	curl_easy_cleanup(c->easy);

@@ -337,6 +337,7 @@ int secret_get(const struct conn_config *config, struct wake *abort,
 	int64_t deadline = deadline_in(config->timeout_ms);
 	struct strbuf sb = { 0 };
 	strbuf_reserve(&sb, SECRET_MAX + 1);
+	strbuf_puts(&sb, "");
 	int err = 0;
 	switch (config->secret_kind) {
 	case CONN_SECRET_NONE:

@@ -84,7 +84,10 @@ void cert_init(struct cert *c, enum cert_kind kind)
 	EVP_PKEY *issuer_key = self                    ? key
 	                       : kind == CERT_OTHER_CA ? other_key
 	                                               : ca_key;
-	X509 *x = certificate(name, key, self ? name : "test CA", issuer_key,
+	const char *issuer = self                    ? name
+	                     : kind == CERT_OTHER_CA ? "another CA"
+	                                             : "test CA";
+	X509 *x = certificate(name, key, issuer, issuer_key,
 	                      kind == CERT_EXPIRED ? -DAY_S : DAY_S);
 	c->ctx = SSL_CTX_new(TLS_server_method());
 	assert_non_null(c->ctx);

@@ -12,7 +12,7 @@ enum cert_kind {
 	CERT_EXPIRED,
 	CERT_WRONG_NAME,
 	CERT_SELF_SIGNED,
-	CERT_OTHER_CA, /* signed by a CA of the same name, but another */
+	CERT_OTHER_CA,
 };
 
 struct cert {

@@ -177,11 +177,11 @@ static const struct refused {
 	{ "expired", "!eof\n", CONN_TLS, CERT_EXPIRED, -EKEYREJECTED,
 	  CONN_STEP_TLS, "certificate has expired" },
 	{ "wrong name", "!eof\n", CONN_TLS, CERT_WRONG_NAME, -EKEYREJECTED,
-	  CONN_STEP_TLS, "does not match" },
+	  CONN_STEP_TLS, "alternative certificate subject name" },
 	{ "self-signed", "!eof\n", CONN_TLS, CERT_SELF_SIGNED, -EKEYREJECTED,
 	  CONN_STEP_TLS, "self-signed certificate" },
 	{ "another CA", "!eof\n", CONN_TLS, CERT_OTHER_CA, -EKEYREJECTED,
-	  CONN_STEP_TLS, "certificate signature failure" },
+	  CONN_STEP_TLS, "local issuer" },
 	{ "not TLS at all", "S: * OK hello\n!stall\n", CONN_STARTTLS, CERT_GOOD,
 	  -ETIMEDOUT, CONN_STEP_TLS, "no answer" },
 	{ "STARTTLS stripped",
@@ -243,7 +243,7 @@ static const struct refused {
 	  CONN_STARTTLS, CERT_GOOD, -ETIMEDOUT, CONN_STEP_TLS, "no answer" },
 	{ "a stall before the greeting", "!stall\n", CONN_TLS, CERT_GOOD,
 	  -ETIMEDOUT, CONN_STEP_LOGIN, "no answer" },
-	{ "another protocol", "S: HTTP/1.1 400 Bad Request\n", CONN_TLS,
+	{ "another protocol", "S: HTTP/1.1 400 Bad Request\n!stall\n", CONN_TLS,
 	  CERT_GOOD, -EPROTO, CONN_STEP_LOGIN, "not what a mail server" },
 	{ "BYE for a greeting", "S: * BYE too many of you\n", CONN_TLS,
 	  CERT_GOOD, -EHOSTUNREACH, CONN_STEP_LOGIN, "too many of you" },
@@ -263,7 +263,7 @@ static void what_is_refused_never_hears_the_password(void **state)
 	for (size_t i = 0; i < COUNT_OF(refused); i++) {
 		const struct refused *row = &refused[i];
 		struct peer p;
-		print_message("  %s\n", row->name);
+		print_message("%s\n", row->name);
 		start(&p, row->transcript, row->security, row->cert);
 		if (row->err == -ETIMEDOUT)
 			p.config.timeout_ms = SHORT_MS;
@@ -337,8 +337,7 @@ static const struct {
 } answers[] = {
 	{ "S: A2 NO [AUTHENTICATIONFAILED] Wrong.\n", -EKEYREJECTED,
 	  "login refused: [AUTHENTICATIONFAILED] Wrong.; check user" },
-	{ "S| A2 NO red \\x1b[31m tape\\r\\n\n", -EKEYREJECTED,
-	  "red  [31m tape" },
+	{ "S: A2 NO red \x1b[31m tape\n", -EKEYREJECTED, "red  [31m tape" },
 	{ "S: A2 NO [UNAVAILABLE] Later.\n", -EHOSTUNREACH,
 	  "[UNAVAILABLE] Later." },
 	{ "S: * BYE Going down\n!close\n", -EHOSTUNREACH, "Going down" },

@@ -1,0 +1,122 @@
+/*
+ * What the parts of the IMAP remote share: the remote itself, and the
+ * operations that fill its table.
+ */
+#ifndef IMAPCLIENT_CLIENT_H
+#define IMAPCLIENT_CLIENT_H
+
+#include "imapclient/session.h"
+#include "mail/remote.h"
+
+/* A mailbox that was listed. */
+struct imap_folder {
+	char *name; /* of mail/remote.h */
+	char *wire; /* the server's */
+	unsigned attributes;
+	int64_t count;
+	char *state;
+	bool has_status; /* it was asked for, or answered */
+};
+
+struct imap_folders {
+	struct imap_folder *list;
+	size_t count, capacity;
+	size_t at;   /* the next to be given */
+	size_t hint; /* where the last STATUS belonged */
+};
+
+enum imap_pull_step {
+	IMAP_PULL_NONE,
+	IMAP_PULL_RESET, /* REMOTE_RESET is owed */
+	IMAP_PULL_OLD,   /* flags and disappearances of known messages */
+	IMAP_PULL_NEW,   /* messages from next on */
+	IMAP_PULL_AUDIT, /* which known messages are still there */
+	IMAP_PULL_DONE,
+};
+
+/* What a cursor says. */
+struct imap_cursor {
+	uint32_t uid_validity;
+	uint32_t next;   /* all below it are known */
+	uint64_t modseq; /* 0: none */
+	uint64_t count;  /* known messages */
+	bool is_listing; /* there are more above next */
+};
+
+struct imap_pull {
+	enum imap_pull_step step;
+	struct imap_cursor cursor;
+	unsigned tag;          /* of the command under way; 0: none */
+	uint32_t known_next;   /* below it: known before this pull */
+	uint32_t window_last;  /* of NEW and AUDIT; UINT32_MAX: '*' */
+	uint64_t window_width; /* of NEW's last window, in UIDs */
+	uint32_t seen_next;    /* the largest UID met in NEW, and 1 */
+	uint64_t given;        /* messages in this pull */
+	uint64_t counted;      /* known ones met in OLD and AUDIT */
+	bool is_plain;         /* OLD names every message */
+	bool is_audit;         /* OLD stands in for AUDIT */
+	bool is_complete;
+	bool wants_audit;
+	/* UIDs owed, one by one, as GONE (OLD) or PRESENT (AUDIT). */
+	struct strbuf owed;
+	struct imap_text owed_rest;   /* borrowed from owed */
+	uint64_t owed_next, owed_end; /* the range being given */
+	enum remote_change_kind owed_kind;
+	struct strbuf keywords;
+	char key[32];
+};
+
+enum imap_want_state {
+	IMAP_WANT_OWED,    /* its command is under way */
+	IMAP_WANT_SUSPECT, /* what came cannot be trusted yet */
+	IMAP_WANT_SETTLED, /* err is its fate, to be told */
+};
+
+struct imap_want {
+	uint32_t uid;
+	unsigned tag; /* of its command */
+	enum imap_want_state state;
+	int err;
+	unsigned tries;
+	uint64_t claimed_size;
+	uint64_t seen_size; /* bytes of the body dropped; UINT64_MAX: none */
+	char key[32];
+};
+
+struct imap_fetches {
+	struct imap_want *wants;
+	size_t count, capacity;
+	size_t commands;              /* under way */
+	char key[REMOTE_KEY_MAX + 1]; /* of the body given last */
+};
+
+struct imap_remote {
+	struct remote remote; /* first: see mail/remote.h */
+	struct imap_session session;
+	struct imap_folders folders;
+	struct imap_pull pull;
+	struct imap_fetches fetches;
+};
+
+static inline struct imap_remote *imap_remote_of(struct remote *r)
+{
+	return (struct imap_remote *)r;
+}
+
+int imap_folder_list(struct imap_remote *c);
+int imap_folder_next(struct imap_remote *c, struct remote_folder *out);
+void imap_folders_release(struct imap_folders *folders);
+
+int imap_pull_begin(struct imap_remote *c, const char *folder,
+                    const char *cursor);
+int imap_pull_next(struct imap_remote *c, struct remote_change *change_out,
+                   struct remote_cursor *cursor_out);
+void imap_pull_release(struct imap_pull *pull);
+
+int imap_message_fetch(struct imap_remote *c, const char *folder,
+                       const struct remote_want *wants, size_t count);
+int imap_message_fetched(struct imap_remote *c, int fd,
+                         struct remote_body *body_out);
+void imap_fetches_release(struct imap_fetches *fetches);
+
+#endif

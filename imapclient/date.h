@@ -1,0 +1,18 @@
+/*
+ * INTERNALDATE (RFC 9051 9, date-time): " 7-Feb-1994 21:52:25 -0800".  Pure.
+ */
+#ifndef IMAPCLIENT_DATE_H
+#define IMAPCLIENT_DATE_H
+
+#include <stdint.h>
+
+#include "imapclient/response.h"
+
+/*
+ * Seconds since 1970, UTC.  Liberal: digits missing, no zone, a zone's name
+ * (taken for UTC), a year of two digits.  A date before 1970 or after 9999 is
+ * clamped; one that is none at all gives 0.
+ */
+int64_t imap_date_parse(struct imap_text text);
+
+#endif

@@ -1,0 +1,176 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "imapclient/client.h"
+#include "util/cleanup.h"
+#include "util/mem.h"
+
+/*
+ * Everything passes here: after an error that reaches the session, there is
+ * none.
+ */
+static int guarded(struct imap_remote *c, int result)
+{
+	if (result < 0 && remote_error_scope(result) >= REMOTE_SCOPE_SESSION)
+		remote_disconnect(&c->remote);
+	return result;
+}
+
+static int op_connect(struct remote *r)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	if (c->session.conn != NULL)
+		return 0;
+	int err = imap_session_open(&c->session);
+	if (err < 0)
+		snprintf(r->failure, sizeof(r->failure), "%s",
+		         c->session.report.text);
+	return err;
+}
+
+static void op_disconnect(struct remote *r)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	imap_session_close(&c->session);
+	imap_folders_release(&c->folders);
+	imap_pull_release(&c->pull);
+	imap_fetches_release(&c->fetches);
+}
+
+static int op_list(struct remote *r)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	if (c->session.conn == NULL)
+		return -EHOSTUNREACH;
+	imap_pull_release(&c->pull);
+	imap_fetches_release(&c->fetches);
+	return guarded(c, imap_folder_list(c));
+}
+
+static int op_list_next(struct remote *r, struct remote_folder *folder_out)
+{
+	return imap_folder_next(imap_remote_of(r), folder_out);
+}
+
+static int op_pull(struct remote *r, const char *folder, const char *cursor)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	if (c->session.conn == NULL)
+		return -EHOSTUNREACH;
+	return guarded(c, imap_pull_begin(c, folder, cursor));
+}
+
+static int op_next(struct remote *r, struct remote_change *change_out,
+                   struct remote_cursor *cursor_out)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	if (c->session.conn == NULL)
+		return -EHOSTUNREACH;
+	return guarded(c, imap_pull_next(c, change_out, cursor_out));
+}
+
+static int op_fetch(struct remote *r, const char *folder,
+                    const struct remote_want *wants, size_t count)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	if (c->session.conn == NULL)
+		return -EHOSTUNREACH;
+	return guarded(c, imap_message_fetch(c, folder, wants, count));
+}
+
+static int op_fetched(struct remote *r, int fd, struct remote_body *body_out)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	if (c->session.conn == NULL)
+		return -EHOSTUNREACH;
+	return guarded(c, imap_message_fetched(c, fd, body_out));
+}
+
+static void op_free(struct remote *r)
+{
+	op_disconnect(r);
+	remote_release(r);
+	free(imap_remote_of(r));
+}
+
+static const struct remote_ops ops = {
+	.connect = op_connect,
+	.disconnect = op_disconnect,
+	.list = op_list,
+	.list_next = op_list_next,
+	.pull = op_pull,
+	.next = op_next,
+	.fetch = op_fetch,
+	.fetched = op_fetched,
+	.free = op_free,
+};
+
+int imap_remote_new(const struct imap_config *config,
+                    struct remote **remote_out)
+{
+	struct imap_remote *c = xmalloc(sizeof(*c));
+	int err = remote_init(&c->remote, &ops);
+	if (err < 0) {
+		free(c);
+		return err;
+	}
+	imap_session_init(&c->session, config, &c->remote.abort);
+	*remote_out = &c->remote;
+	return 0;
+}
+
+static void __attribute__((format(printf, 3, 4)))
+sayf(imap_say *say, void *arg, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	auto_free char *text = NULL;
+	if (vasprintf(&text, format, args) >= 0)
+		say(arg, text);
+	va_end(args);
+}
+
+static int check_folders(struct remote *r, imap_say *say, void *arg)
+{
+	struct remote_folder folder;
+	unsigned folders = 0;
+	long long messages = 0;
+	int err = remote_list(r);
+	if (err < 0) {
+		sayf(say, arg, "list: %s", strerror(-err));
+		return err;
+	}
+	while (remote_list_next(r, &folder) == 1) {
+		folders++;
+		messages += folder.count > 0 ? folder.count : 0;
+	}
+	sayf(say, arg, "folders: %u, with %lld messages", folders, messages);
+	return 0;
+}
+
+int imap_check(const struct imap_config *config, imap_say *say, void *arg)
+{
+	struct remote *r;
+	int err = imap_remote_new(config, &r);
+	if (err < 0)
+		return err;
+	err = remote_connect(r);
+	const struct imap_session *s = &imap_remote_of(r)->session;
+	if (err < 0) {
+		sayf(say, arg, "%s: %s", conn_step_name(s->report.failed),
+		     r->failure);
+	} else {
+		sayf(say, arg, "connected in %lld ms, logged in after %lld ms",
+		     (long long)s->report.connected_ms,
+		     (long long)s->report.login_ms);
+		sayf(say, arg, "server: %s", strbuf_text(&s->server_id));
+		sayf(say, arg, "capabilities: %s",
+		     strbuf_text(&s->capability_text));
+		err = check_folders(r, say, arg);
+	}
+	remote_free(r);
+	return err;
+}

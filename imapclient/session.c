@@ -1,0 +1,525 @@
+/*
+ * Straight-line and blocking: what is sent is remembered only by its tag, and
+ * the one who sent it reads until that tag comes.  Several commands may be
+ * under way; then the reader looks at each tag.
+ */
+#include "imapclient/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/digest.h"
+#include "util/log.h"
+#include "util/mem.h"
+
+#define LITERALS_MAX 64 /* in one response */
+
+static const struct {
+	const char *name; /* upper case */
+	unsigned capability;
+} capability_names[] = {
+	{ "CONDSTORE", IMAP_CAP_CONDSTORE },
+	{ "ENABLE", IMAP_CAP_ENABLE },
+	{ "ESEARCH", IMAP_CAP_ESEARCH },
+	{ "ID", IMAP_CAP_ID },
+	/* RFC 9051 has these in it. */
+	{ "IMAP4REV2", IMAP_CAP_ENABLE | IMAP_CAP_ESEARCH | IMAP_CAP_LITERAL |
+	                       IMAP_CAP_NAMESPACE | IMAP_CAP_LIST_EXTENDED |
+	                       IMAP_CAP_LIST_STATUS | IMAP_CAP_SPECIAL_USE },
+	{ "LIST-EXTENDED", IMAP_CAP_LIST_EXTENDED },
+	{ "LIST-STATUS", IMAP_CAP_LIST_STATUS },
+	{ "LITERAL+", IMAP_CAP_LITERAL },
+	{ "LITERAL-", IMAP_CAP_LITERAL },
+	{ "NAMESPACE", IMAP_CAP_NAMESPACE },
+	{ "OBJECTID", IMAP_CAP_OBJECTID },
+	/* RFC 7162 3.2.3: QRESYNC implies CONDSTORE. */
+	{ "QRESYNC", IMAP_CAP_QRESYNC | IMAP_CAP_CONDSTORE },
+	{ "SPECIAL-USE", IMAP_CAP_SPECIAL_USE },
+	{ "X-GM-EXT-1", IMAP_CAP_GMAIL },
+};
+
+#define CAPABILITY_COUNT \
+	(sizeof(capability_names) / sizeof(capability_names[0]))
+
+static unsigned parse_capabilities(struct imap_text list)
+{
+	unsigned found = 0;
+	struct imap_text atom;
+	while (imap_atom_next(&list, &atom)) {
+		for (size_t i = 0; i < CAPABILITY_COUNT; i++) {
+			if (imap_text_is(atom, capability_names[i].name))
+				found |= capability_names[i].capability;
+		}
+	}
+	return found;
+}
+
+/* What the user wrote, by commas or blanks, in any case. */
+static unsigned disabled_capabilities(const char *disable)
+{
+	auto_free char *names = xstrdup(disable == NULL ? "" : disable);
+	for (char *p = names; *p != '\0'; p++) {
+		if (*p == ',')
+			*p = ' ';
+	}
+	struct imap_text list = { .bytes = names, .len = strlen(names) };
+	unsigned found = 0;
+	struct imap_text atom;
+	while (imap_atom_next(&list, &atom)) {
+		/* Without CONDSTORE there is no QRESYNC, but not without
+		 * QRESYNC no CONDSTORE. */
+		if (imap_text_is(atom, "QRESYNC"))
+			found |= IMAP_CAP_QRESYNC;
+		else
+			found |= parse_capabilities(atom);
+		if (imap_text_is(atom, "CONDSTORE"))
+			found |= IMAP_CAP_QRESYNC;
+	}
+	return found;
+}
+
+static ssize_t source(void *arg, void *bytes, size_t size, int64_t deadline)
+{
+	struct imap_session *s = arg;
+	return conn_read(s->conn, bytes, size, deadline);
+}
+
+static int64_t next_deadline(const struct imap_session *s)
+{
+	return deadline_in(s->config->conn.timeout_ms);
+}
+
+void imap_session_init(struct imap_session *s, const struct imap_config *config,
+                       struct wake *abort)
+{
+	*s = (struct imap_session){ .config = config, .abort = abort };
+}
+
+static void unselect(struct imap_session *s)
+{
+	free(take(s->selected));
+	s->uid_validity = s->uid_next = 0;
+	s->highest_modseq = s->exists = 0;
+}
+
+void imap_session_close(struct imap_session *s)
+{
+	if (s->conn == NULL)
+		return;
+	/* Politeness; nobody waits for the answer, or for a full socket. */
+	(void)conn_write(s->conn, "Z LOGOUT\r\n", 10, deadline_in(0));
+	conn_close(take(s->conn));
+	reader_release(&s->reader);
+	strbuf_release(&s->line);
+	strbuf_release(&s->capability_text);
+	strbuf_release(&s->server_id);
+	imap_names_release(&s->names);
+	unselect(s);
+	s->capabilities = s->enabled = 0;
+}
+
+static void log_words(const char *what, struct imap_text words)
+{
+	log_warn("%s: %.*s", what, (int)(words.len < 500 ? words.len : 500),
+	         words.len > 0 ? words.bytes : "(no words)");
+}
+
+static void note_alert(struct imap_session *s, struct imap_text words)
+{
+	uint64_t digest = digest_u64(words.bytes, words.len);
+	if (digest == s->last_alert)
+		return;
+	s->last_alert = digest;
+	log_words("the server says", words);
+}
+
+static void note_capabilities(struct imap_session *s, struct imap_text atoms)
+{
+	s->capabilities = parse_capabilities(atoms) &
+	                  ~disabled_capabilities(s->config->disable);
+	strbuf_clear(&s->capability_text);
+	strbuf_add(&s->capability_text, atoms.bytes, atoms.len);
+}
+
+static void note_code(struct imap_session *s, const struct imap_response *r)
+{
+	switch (r->code) {
+	case IMAP_CODE_ALERT:
+		note_alert(s, r->text);
+		return;
+	case IMAP_CODE_CAPABILITY:
+		note_capabilities(s, r->code_text);
+		return;
+	case IMAP_CODE_CLOSED:
+		/* RFC 7162 3.2.11: what comes now is of the next mailbox. */
+		unselect(s);
+		return;
+	case IMAP_CODE_HIGHESTMODSEQ:
+		s->highest_modseq = r->code_number;
+		return;
+	case IMAP_CODE_NOMODSEQ:
+		s->highest_modseq = 0;
+		return;
+	case IMAP_CODE_UIDNEXT:
+		if (r->code_number <= UINT32_MAX)
+			s->uid_next = (uint32_t)r->code_number;
+		return;
+	case IMAP_CODE_UIDVALIDITY:
+		s->uid_validity = (uint32_t)r->code_number;
+		return;
+	case IMAP_CODE_NONE:
+	case IMAP_CODE_OTHER:
+	case IMAP_CODE_EXPUNGEISSUED:
+	case IMAP_CODE_LIMIT:
+	case IMAP_CODE_NONEXISTENT:
+	case IMAP_CODE_NOPERM:
+	case IMAP_CODE_OVERQUOTA:
+	case IMAP_CODE_PERMANENTFLAGS:
+	case IMAP_CODE_READ_ONLY:
+	case IMAP_CODE_READ_WRITE:
+	case IMAP_CODE_THROTTLED:
+	case IMAP_CODE_TRYCREATE:
+	case IMAP_CODE_UNAVAILABLE:
+		return;
+	}
+}
+
+/* The messages of a VANISHED that was not asked for. */
+static void note_vanished(struct imap_session *s, struct imap_text set)
+{
+	uint64_t count = 0;
+	for (size_t i = 0; i < set.len; i++)
+		count += set.bytes[i] == ',';
+	/* Ranges make it a lower bound; exists only guides, see pull.c. */
+	s->exists -= count + 1 < s->exists ? count + 1 : s->exists;
+}
+
+/* The one place every response passes. */
+static int note(struct imap_session *s, const struct imap_response *r)
+{
+	switch (r->kind) {
+	case IMAP_TAGGED:
+		note_code(s, r);
+		return 0;
+	case IMAP_CONDITION:
+		note_code(s, r);
+		if (r->condition != IMAP_BYE)
+			return 0;
+		log_words("the server ends the connection", r->text);
+		return -EHOSTUNREACH;
+	case IMAP_CAPABILITY:
+		note_capabilities(s, r->text);
+		return 0;
+	case IMAP_ENABLED:
+		s->enabled |= parse_capabilities(r->text) & s->capabilities;
+		return 0;
+	case IMAP_ID:
+		strbuf_clear(&s->server_id);
+		strbuf_add(&s->server_id, r->text.bytes, r->text.len);
+		return 0;
+	case IMAP_NAMESPACE:
+		imap_names_set(&s->names, r);
+		return 0;
+	case IMAP_EXISTS:
+		s->exists = r->number;
+		return 0;
+	case IMAP_EXPUNGE:
+		s->exists -= s->exists > 0;
+		return 0;
+	case IMAP_VANISHED:
+		if (!r->is_earlier)
+			note_vanished(s, r->text);
+		return 0;
+	case IMAP_LIST:
+		/* Where there is no NAMESPACE, LIST "" "" tells it. */
+		if (s->names.prefix == NULL && s->names.delimiter == '\0')
+			s->names.delimiter = r->list.delimiter;
+		return 0;
+	case IMAP_CONTINUATION:
+	case IMAP_STATUS:
+	case IMAP_FLAGS:
+	case IMAP_RECENT:
+	case IMAP_FETCH:
+	case IMAP_SEARCH:
+	case IMAP_ESEARCH:
+	case IMAP_OTHER:
+		return 0;
+	}
+	return 0;
+}
+
+/* Receive the body whose {n} ends s->line. */
+static int receive_body(struct imap_session *s, struct imap_sink *sink,
+                        uint64_t size)
+{
+	int fd = sink->is_filled ? -1 : sink->fd;
+	uint64_t written;
+	if (size > IMAP_BODY_MAX)
+		return -EPROTO;
+	int err = reader_copy(&s->reader, size, s->config->conn.timeout_ms, fd,
+	                      &written);
+	if (err < 0)
+		return err;
+	sink->is_filled = true;
+	sink->size = written;
+	sink->wire_size = size;
+	return 0;
+}
+
+/*
+ * s->line holds a response up to a literal's {n}: get the rest of it.
+ * *streamed_out is the offset of a body's literal.
+ */
+static int read_literals(struct imap_session *s, struct imap_sink *sink,
+                         uint64_t size, size_t *streamed_out)
+{
+	for (unsigned count = 0; count < LITERALS_MAX; count++) {
+		const char *text;
+		size_t len;
+		size_t brace =
+			imap_literal_find(s->line.bytes, s->line.len, &size);
+		if (brace == SIZE_MAX)
+			return 0;
+		bool is_body = *streamed_out == IMAP_NOT_STREAMED &&
+		               imap_literal_is_body(s->line.bytes, brace);
+		strbuf_puts(&s->line, "\r\n");
+		int err = 0;
+		if (is_body) {
+			*streamed_out = s->line.len;
+			err = receive_body(s, sink, size);
+		} else if (size > IMAP_LITERAL_MAX) {
+			log_warn("the server sent a literal of %llu bytes",
+			         (unsigned long long)size);
+			err = -EPROTO;
+		} else {
+			err = reader_add(&s->reader, size, next_deadline(s),
+			                 &s->line);
+		}
+		if (err < 0)
+			return err;
+		size_t before = s->line.len;
+		err = reader_line(&s->reader, IMAP_LINE_MAX, next_deadline(s),
+		                  &text, &len);
+		if (err < 0)
+			return err;
+		strbuf_add(&s->line, text, len);
+		/* Do not take a literal's own last bytes for the next one. */
+		if (imap_literal_find(s->line.bytes + before,
+		                      s->line.len - before, &size) == SIZE_MAX)
+			return 0;
+	}
+	return -EPROTO;
+}
+
+int imap_session_read(struct imap_session *s, struct imap_sink *sink,
+                      struct imap_response *out)
+{
+	struct imap_sink none = { .fd = -1 };
+	const char *text;
+	size_t len, streamed = IMAP_NOT_STREAMED;
+	uint64_t size;
+	if (sink == NULL)
+		sink = &none;
+	sink->is_filled = false;
+	int err = reader_line(&s->reader, IMAP_LINE_MAX, next_deadline(s),
+	                      &text, &len);
+	if (err < 0)
+		return err;
+	if (imap_literal_find(text, len, &size) != SIZE_MAX) {
+		strbuf_clear(&s->line);
+		strbuf_add(&s->line, text, len);
+		err = read_literals(s, sink, size, &streamed);
+		if (err < 0)
+			return err;
+		text = s->line.bytes;
+		len = s->line.len;
+	}
+	/* An empty line is no response, but does no harm. */
+	if (len == 0) {
+		*out = (struct imap_response){ .kind = IMAP_OTHER };
+		return 0;
+	}
+	err = imap_response_parse(text, len, streamed, out);
+	if (err < 0) {
+		log_warn("the server sent nonsense: %.*s",
+		         (int)(len < 200 ? len : 200), text);
+		return err;
+	}
+	return note(s, out);
+}
+
+bool imap_session_is_end(const struct imap_response *response, unsigned tag)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "M%u", tag);
+	return response->kind == IMAP_TAGGED &&
+	       response->tag.len == (size_t)len &&
+	       memcmp(response->tag.bytes, text, (size_t)len) == 0;
+}
+
+int imap_session_error(const struct imap_response *tagged, const char *what)
+{
+	if (tagged->condition == IMAP_OK)
+		return 0;
+	log_words(what, tagged->text);
+	if (tagged->condition != IMAP_NO)
+		return -EPROTO;
+	switch (tagged->code) {
+	case IMAP_CODE_NONEXISTENT:
+	case IMAP_CODE_TRYCREATE:
+		return -ENOENT;
+	case IMAP_CODE_LIMIT:
+	case IMAP_CODE_OVERQUOTA:
+	case IMAP_CODE_THROTTLED:
+		/* Too much was asked: go away, and come back later. */
+		return -EHOSTUNREACH;
+	default:
+		return -EACCES;
+	}
+}
+
+/* Wait until the server asks for the literal of the command with this tag. */
+static int await_continuation(struct imap_session *s, unsigned tag)
+{
+	struct imap_response r;
+	for (;;) {
+		int err = imap_session_read(s, NULL, &r);
+		if (err < 0)
+			return err;
+		if (r.kind == IMAP_CONTINUATION)
+			return 0;
+		if (imap_session_is_end(&r, tag)) {
+			err = imap_session_error(&r, "a literal");
+			return err < 0 ? err : -EPROTO;
+		}
+	}
+}
+
+int imap_session_send(struct imap_session *s, const struct imap_command *c,
+                      unsigned *tag_out)
+{
+	auto_strbuf struct strbuf text = { 0 };
+	unsigned tag = ++s->last_tag;
+	size_t from = 0;
+	strbuf_printf(&text, "M%u ", tag);
+	for (size_t i = 0; i < c->break_count; i++) {
+		strbuf_add(&text, c->text.bytes + from, c->breaks[i] - from);
+		from = c->breaks[i];
+		int err = conn_write(s->conn, text.bytes, text.len,
+		                     next_deadline(s));
+		if (err == 0)
+			err = await_continuation(s, tag);
+		if (err < 0)
+			return err;
+		strbuf_clear(&text);
+	}
+	strbuf_add(&text, c->text.bytes + from, c->text.len - from);
+	strbuf_puts(&text, "\r\n");
+	*tag_out = tag;
+	return conn_write(s->conn, text.bytes, text.len, next_deadline(s));
+}
+
+static int finish(struct imap_session *s, unsigned tag, const char *what)
+{
+	struct imap_response r;
+	for (;;) {
+		int err = imap_session_read(s, NULL, &r);
+		if (err < 0)
+			return err;
+		if (imap_session_is_end(&r, tag))
+			return imap_session_error(&r, what);
+	}
+}
+
+int imap_session_run(struct imap_session *s, const struct imap_command *c,
+                     const char *what)
+{
+	unsigned tag;
+	int err = imap_session_send(s, c, &tag);
+	return err < 0 ? err : finish(s, tag, what);
+}
+
+static int run_text(struct imap_session *s, const char *text, const char *what)
+{
+	auto_command struct imap_command c;
+	imap_command_init(&c, true, text);
+	return imap_session_run(s, &c, what);
+}
+
+/* A refusal of what we can do without is no failure. */
+static int run_optional(struct imap_session *s, const char *text,
+                        const char *what)
+{
+	int err = run_text(s, text, what);
+	return err == -EACCES || err == -ENOENT ? 0 : err;
+}
+
+static int introduce(struct imap_session *s)
+{
+	auto_strbuf struct strbuf id = { 0 };
+	strbuf_printf(&id, "ID (\"name\" \"mailmount\" \"version\" \"%s\")",
+	              s->config->version);
+	return run_optional(s, id.bytes, "ID");
+}
+
+static int learn(struct imap_session *s)
+{
+	/* What libcurl was told before and behind the login is not trusted. */
+	int err = run_text(s, "CAPABILITY", "CAPABILITY");
+	/* Coremail (163, QQ) lets nobody select who did not do this first. */
+	if (err == 0 && imap_session_has(s, IMAP_CAP_ID))
+		err = introduce(s);
+	if (err == 0 && imap_session_has(s, IMAP_CAP_NAMESPACE))
+		err = run_optional(s, "NAMESPACE", "NAMESPACE");
+	if (err == 0 && s->names.prefix == NULL)
+		err = run_optional(s, "LIST \"\" \"\"", "LIST");
+	if (err != 0 || !imap_session_has(s, IMAP_CAP_ENABLE))
+		return err;
+	if (imap_session_has(s, IMAP_CAP_QRESYNC))
+		return run_optional(s, "ENABLE QRESYNC", "ENABLE");
+	if (imap_session_has(s, IMAP_CAP_CONDSTORE))
+		return run_optional(s, "ENABLE CONDSTORE", "ENABLE");
+	return 0;
+}
+
+int imap_session_open(struct imap_session *s)
+{
+	int err = conn_open(&s->config->conn, s->abort, &s->conn, &s->report);
+	if (err < 0)
+		return err;
+	reader_init(&s->reader, source, s);
+	err = learn(s);
+	if (err == 0)
+		return 0;
+	if (err == -EACCES || err == -ENOENT)
+		err = -EPROTO;
+	snprintf(s->report.text, sizeof(s->report.text),
+	         "logged in, but the server then failed: %s", strerror(-err));
+	s->report.failed = CONN_STEP_LOGIN;
+	imap_session_close(s);
+	return err;
+}
+
+int imap_session_select(struct imap_session *s, const char *folder)
+{
+	auto_strbuf struct strbuf wire = { 0 };
+	auto_command struct imap_command c;
+	int err = imap_names_encode(&s->names, folder, &wire);
+	if (err < 0)
+		return err;
+	unselect(s);
+	imap_command_init(&c, imap_session_has(s, IMAP_CAP_LITERAL),
+	                  s->config->read_only ? "EXAMINE " : "SELECT ");
+	imap_command_string(&c, wire.bytes, wire.len);
+	/* Where nothing could be enabled, RFC 7162 3.1.8 asks this way. */
+	if (imap_session_has(s, IMAP_CAP_CONDSTORE) && s->enabled == 0)
+		strbuf_puts(&c.text, " (CONDSTORE)");
+	err = imap_session_run(s, &c, "SELECT");
+	if (err == 0)
+		s->selected = xstrdup(folder);
+	return err;
+}

@@ -1,0 +1,111 @@
+/*
+ * One IMAP connection: login, capabilities, commands out, responses in.
+ * Belongs to one thread.
+ *
+ * Every response passes imap_session_read(), which keeps the state below true;
+ * the caller looks at those it asked for.
+ */
+#ifndef IMAPCLIENT_SESSION_H
+#define IMAPCLIENT_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "imapclient/command.h"
+#include "imapclient/imapclient.h"
+#include "imapclient/names.h"
+#include "imapclient/response.h"
+#include "net/reader.h"
+
+#define IMAP_LINE_MAX    (1024 * 1024) /* ESEARCH and CAPABILITY are long */
+#define IMAP_LITERAL_MAX (64 * 1024)   /* one that is no body */
+#define IMAP_BODY_MAX    (UINT64_C(1) << 30)
+
+enum imap_capability {
+	IMAP_CAP_CONDSTORE = 1 << 0,
+	IMAP_CAP_ENABLE = 1 << 1,
+	IMAP_CAP_ESEARCH = 1 << 2,
+	IMAP_CAP_GMAIL = 1 << 3, /* X-GM-EXT-1 */
+	IMAP_CAP_ID = 1 << 4,
+	IMAP_CAP_LIST_EXTENDED = 1 << 5,
+	IMAP_CAP_LIST_STATUS = 1 << 6,
+	IMAP_CAP_LITERAL = 1 << 7, /* LITERAL+ or LITERAL-: ours are short */
+	IMAP_CAP_NAMESPACE = 1 << 8,
+	IMAP_CAP_OBJECTID = 1 << 9,
+	IMAP_CAP_QRESYNC = 1 << 10,
+	IMAP_CAP_SPECIAL_USE = 1 << 11,
+};
+
+struct imap_session {
+	const struct imap_config *config; /* borrowed from the remote */
+	struct wake *abort;               /* borrowed from the remote */
+	struct conn *conn;                /* NULL: not connected */
+	struct conn_report report;        /* of the last attempt */
+	struct reader reader;
+	struct strbuf line; /* a response that has literals */
+	unsigned last_tag;
+	uint64_t last_alert; /* digest: an alert is logged once */
+	unsigned capabilities;
+	unsigned enabled; /* by ENABLE: CONDSTORE, QRESYNC */
+	struct strbuf capability_text, server_id;
+	struct imap_names names;
+
+	/* The selected mailbox; 0 where the server did not tell. */
+	char *selected; /* folder name; NULL: none */
+	uint32_t uid_validity, uid_next;
+	uint64_t highest_modseq, exists;
+};
+
+void imap_session_init(struct imap_session *s, const struct imap_config *config,
+                       struct wake *abort);
+void imap_session_close(struct imap_session *s);
+
+/* Connect, log in, learn what the server can.  Errors: remote_connect()'s. */
+int imap_session_open(struct imap_session *s);
+
+static inline bool imap_session_has(const struct imap_session *s,
+                                    unsigned capabilities)
+{
+	return (s->capabilities & capabilities) == capabilities;
+}
+
+/*
+ * Send a command.  Its tag, a number, comes back in the tagged response.
+ * Returns 0, an error of session scope, or the server's refusal of a literal
+ * as imap_session_error() has it: then nothing more comes of the command.
+ */
+int imap_session_send(struct imap_session *s, const struct imap_command *c,
+                      unsigned *tag_out);
+
+/* A literal of BODY[] that was taken off the stream. */
+struct imap_sink {
+	int fd; /* < 0: the bytes are dropped */
+	bool is_filled;
+	uint64_t size;      /* bytes written */
+	uint64_t wire_size; /* bytes received */
+};
+
+/*
+ * Read the next response.  A body goes to sink.  Returns 0 or an error of
+ * session scope.  The response is borrowed until the next call.
+ */
+int imap_session_read(struct imap_session *s, struct imap_sink *sink,
+                      struct imap_response *out);
+
+/* Is it the end of the command with this tag? */
+bool imap_session_is_end(const struct imap_response *response, unsigned tag);
+
+/*
+ * What a tagged response means as an error of remote.h; 0 for OK.  The
+ * server's words are logged; what names the command in the log.
+ */
+int imap_session_error(const struct imap_response *tagged, const char *what);
+
+/* Send, and read up to the end; 0 or the error. */
+int imap_session_run(struct imap_session *s, const struct imap_command *c,
+                     const char *what);
+
+/* Open a folder, anew even if it is selected: the state above is fresh. */
+int imap_session_select(struct imap_session *s, const char *folder);
+
+#endif

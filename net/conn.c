@@ -25,6 +25,7 @@
 
 #include <curl/curl.h>
 
+#include "net/failure.h"
 #include "net/secret.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -33,9 +34,6 @@
 
 #define KEEPALIVE_IDLE_S     60
 #define KEEPALIVE_INTERVAL_S 15
-
-/* Longest part of a server's refusal that we repeat. */
-#define WORDS_SIZE 120
 
 struct conn {
 	CURLM *multi;
@@ -47,7 +45,7 @@ struct conn {
 	bool has_greeting; /* the server said something */
 	bool is_foreign;   /* and it was no greeting of our protocol */
 	int timeout_ms;
-	char words[WORDS_SIZE]; /* the server's refusal, if its last line was one */
+	char words[FAILURE_WORDS_SIZE]; /* the server's refusal, if its last line was one */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -172,7 +170,7 @@ static const char *scheme(const struct conn_config *config)
 	return "";
 }
 
-static unsigned port(const struct conn_config *config)
+unsigned conn_port(const struct conn_config *config)
 {
 	if (config->port != 0)
 		return config->port;
@@ -250,7 +248,7 @@ static void set_transport(struct conn *c, const struct conn_config *config)
 		strchr(config->host, ':') != NULL && config->host[0] != '[';
 	auto_free char *url =
 		xasprintf(is_bare_v6 ? "%s://[%s]:%u/" : "%s://%s:%u/",
-	                  scheme(config), config->host, port(config));
+	                  scheme(config), config->host, conn_port(config));
 	(void)curl_easy_setopt(easy, CURLOPT_URL, url);
 	(void)curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
@@ -292,99 +290,7 @@ static struct conn *conn_new(const struct conn_config *config,
 	return c;
 }
 
-/* ---- Saying what failed ---- */
-
-/* What a failure of libcurl means. */
-static const struct cause {
-	CURLcode code;
-	enum conn_step step;
-	int err;
-	const char *why; /* NULL: libcurl's own words */
-} causes[] = {
-	{ CURLE_URL_MALFORMAT, CONN_STEP_RESOLVE, -EHOSTUNREACH, NULL },
-	{ CURLE_COULDNT_RESOLVE_HOST, CONN_STEP_RESOLVE, -EHOSTUNREACH, NULL },
-	{ CURLE_COULDNT_RESOLVE_PROXY, CONN_STEP_RESOLVE, -EHOSTUNREACH, NULL },
-	{ CURLE_COULDNT_CONNECT, CONN_STEP_CONNECT, -EHOSTUNREACH, NULL },
-	{ CURLE_PROXY, CONN_STEP_CONNECT, -EHOSTUNREACH, NULL },
-	{ CURLE_SSL_CONNECT_ERROR, CONN_STEP_TLS, -EKEYREJECTED, NULL },
-	{ CURLE_PEER_FAILED_VERIFICATION, CONN_STEP_TLS, -EKEYREJECTED, NULL },
-	{ CURLE_SSL_CACERT_BADFILE, CONN_STEP_TLS, -EKEYREJECTED, NULL },
-	{ CURLE_SSL_CERTPROBLEM, CONN_STEP_TLS, -EKEYREJECTED, NULL },
-	{ CURLE_SSL_CIPHER, CONN_STEP_TLS, -EKEYREJECTED, NULL },
-	{ CURLE_SSL_PINNEDPUBKEYNOTMATCH, CONN_STEP_TLS, -EKEYREJECTED,
-	  "the server's key is not the one of tls-pin" },
-	{ CURLE_USE_SSL_FAILED, CONN_STEP_TLS, -EKEYREJECTED,
-	  "the server does not offer STARTTLS, or refuses it" },
-	{ CURLE_WEIRD_SERVER_REPLY, CONN_STEP_LOGIN, -EPROTO,
-	  "the answer is not what a mail server says" },
-	{ CURLE_LOGIN_DENIED, CONN_STEP_LOGIN, -EKEYREJECTED,
-	  "the server offers no way to log in that we know" },
-	{ CURLE_AUTH_ERROR, CONN_STEP_LOGIN, -EKEYREJECTED, NULL },
-};
-
-/* What to do about it: the first whose words are in the reason. */
-static const struct hint {
-	const char *words;
-	const char *hint;
-} hints[] = {
-	{ "has expired", "is the clock right? else the server must renew it" },
-	{ "not yet valid", "is the clock right?" },
-	{ "self-signed", "if you trust it, name its CA with tls-ca" },
-	{ "local issuer", "if you trust it, name its CA with tls-ca" },
-	{ "subject name", "use the name that the certificate is for" },
-	{ "tls-pin", "someone may be listening in, or the key was renewed" },
-	{ "wrong version number", "no TLS on this port? see tls = starttls" },
-	{ "STARTTLS", "someone may be in between; or try tls = implicit" },
-	{ "way to log in", "see auth" },
-};
-
-/*
- * Refusals that pass by themselves, so that the credentials are not to blame
- * (RFC 5530 3, RFC 3206, RFC 2449 8.1).
- */
-static const char *const passing[] = {
-	"[UNAVAILABLE]", "[INUSE]",  "[LIMIT]",       "[SERVERBUG]",
-	"[SYS/TEMP]",    "[IN-USE]", "[LOGIN-DELAY]",
-};
-
-static bool is_passing(const char *words)
-{
-	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
-		size_t len = strlen(passing[i]);
-		if (strncasecmp(words, passing[i], len) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* TLS was not refused: the connection broke while it was made. */
-static bool is_broken_tls(const struct conn *c)
-{
-	return strstr(c->error, "error:") == NULL ||
-	       strstr(c->error, "unexpected eof") != NULL;
-}
-
-static const char *hint_for(const char *why)
-{
-	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
-		if (strstr(why, hints[i].words) != NULL)
-			return hints[i].hint;
-	}
-	return NULL;
-}
-
-static int report(struct conn_report *r, const struct conn_config *config,
-                  enum conn_step step, int err, const char *why)
-{
-	const char *hint = hint_for(why);
-	r->failed = step;
-	int n = snprintf(r->text, sizeof(r->text), "%.80s:%u: %s%s%s",
-	                 config->host, port(config), why,
-	                 hint == NULL ? "" : "; ", hint == NULL ? "" : hint);
-	if (n >= (int)sizeof(r->text))
-		(void)memcpy(r->text + sizeof(r->text) - 4, "...", 4);
-	return err;
-}
+/* ---- Connecting ---- */
 
 /* Milliseconds until a step was done, -1 if it never was. */
 static int64_t time_of(CURL *easy, CURLINFO which)
@@ -422,55 +328,6 @@ static enum conn_step step_now(const struct conn *c,
 		return CONN_STEP_CONNECT;
 	return config->security == CONN_PLAIN ? CONN_STEP_LOGIN : CONN_STEP_TLS;
 }
-
-static int report_timeout(const struct conn *c, struct conn_report *r,
-                          const struct conn_config *config)
-{
-	char why[64];
-	(void)snprintf(why, sizeof(why), "%s: no answer within %d ms",
-	               conn_step_name(step_now(c, r, config)),
-	               config->timeout_ms);
-	return report(r, config, step_now(c, r, config), -ETIMEDOUT, why);
-}
-
-static int report_refusal(const struct conn *c, struct conn_report *r,
-                          const struct conn_config *config)
-{
-	char why[WORDS_SIZE + 64];
-	bool passes = is_passing(c->words);
-	(void)snprintf(why, sizeof(why), "login refused: %s%s", c->words,
-	               passes ? "" : "; check user and password");
-	return report(r, config, CONN_STEP_LOGIN,
-	              passes ? -EHOSTUNREACH : -EKEYREJECTED, why);
-}
-
-static int report_code(const struct conn *c, CURLcode code,
-                       struct conn_report *r, const struct conn_config *config)
-{
-	const char *why =
-		c->error[0] != '\0' ? c->error : curl_easy_strerror(code);
-	if (code == CURLE_OPERATION_TIMEDOUT)
-		return report_timeout(c, r, config);
-	if (code == CURLE_LOGIN_DENIED && c->words[0] != '\0')
-		return report_refusal(c, r, config);
-	if (code == CURLE_SSL_CONNECT_ERROR && is_broken_tls(c))
-		return report(r, config, CONN_STEP_TLS, -EHOSTUNREACH, why);
-	/* A server that says BYE instead of a greeting is a mail server. */
-	if (code == CURLE_WEIRD_SERVER_REPLY && c->words[0] != '\0')
-		return report(r, config, CONN_STEP_LOGIN, -EHOSTUNREACH,
-		              c->words);
-	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
-		const struct cause *cause = &causes[i];
-		if (cause->code == code)
-			return report(r, config, cause->step, cause->err,
-			              cause->why != NULL ? cause->why : why);
-	}
-	/* Everything else is a connection that was lost. */
-	return report(r, config, step_now(c, r, config), -EHOSTUNREACH,
-	              c->words[0] != '\0' ? c->words : why);
-}
-
-/* ---- Connecting ---- */
 
 /* Run libcurl until it is done.  Returns 0 and its code, or -errno. */
 static int drive(struct conn *c, int64_t deadline, CURLcode *code_out)
@@ -511,13 +368,14 @@ static int settle(struct conn *c, const struct conn_config *config,
 	curl_socket_t fd = CURL_SOCKET_BAD;
 	CURLcode code = curl_easy_getinfo(c->easy, CURLINFO_ACTIVESOCKET, &fd);
 	if (code != CURLE_OK || fd == CURL_SOCKET_BAD)
-		return report(r, config, CONN_STEP_LOGIN, -EHOSTUNREACH,
-		              "the connection was lost after the login");
+		return failure_say(config, CONN_STEP_LOGIN, -EHOSTUNREACH,
+		                   "the connection was lost after the login",
+		                   r);
 	c->fd = fd;
 	c->is_logged_in = true;
 	if (config->security != CONN_PLAIN && !r->has_tls)
-		return report(r, config, CONN_STEP_TLS, -EKEYREJECTED,
-		              "the connection has no TLS");
+		return failure_say(config, CONN_STEP_TLS, -EKEYREJECTED,
+		                   "the connection has no TLS", r);
 	r->failed = CONN_STEP_DONE;
 	return 0;
 }
@@ -529,14 +387,18 @@ static int log_in(struct conn *c, const struct conn_config *config,
 	(void)curl_multi_add_handle(c->multi, c->easy);
 	int err = drive(c, deadline_in(config->timeout_ms), &code);
 	take_times(c, r);
+	const struct failure f = { .code = code,
+		                   .step = step_now(c, r, config),
+		                   .error = c->error,
+		                   .words = c->words };
 	if (err == -ETIMEDOUT)
-		return report_timeout(c, r, config);
+		return failure_say_timeout(config, f.step, r);
+	if (err == -ECANCELED)
+		return failure_say(config, f.step, err, "canceled", r);
 	if (err < 0)
-		return report(r, config, step_now(c, r, config), err,
-		              err == -ECANCELED ? "canceled"
-		                                : "libcurl gave up");
+		return failure_say(config, f.step, err, "libcurl gave up", r);
 	if (code != CURLE_OK)
-		return report_code(c, code, r, config);
+		return failure_say_code(config, &f, r);
 	return settle(c, config, r);
 }
 
@@ -553,7 +415,7 @@ int conn_open(const struct conn_config *config, struct wake *abort,
 	struct strbuf secret = { 0 };
 	int err = secret_get(config, abort, &secret, why, sizeof(why));
 	if (err < 0)
-		return report(r, config, CONN_STEP_SECRET, err, why);
+		return failure_say(config, CONN_STEP_SECRET, err, why, r);
 	int64_t started = clock_now_ms();
 	struct conn *c = conn_new(config, abort);
 	set_transport(c, config);

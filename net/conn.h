@@ -99,6 +99,9 @@ int conn_fd(const struct conn *c);
 /* At once, without a word to the server.  NULL is fine. */
 void conn_close(struct conn *c);
 
+/* The port that a connection goes to. */
+unsigned conn_port(const struct conn_config *config);
+
 /* "resolve", "connect", … */
 const char *conn_step_name(enum conn_step step);
 

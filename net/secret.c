@@ -13,13 +13,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/digest.h"
+
+/* Between two looks whether a command has ended. */
+#define LOOK_MS 10
 
 /* Where a message for the user goes. */
 struct why {
@@ -114,32 +116,40 @@ static int spawn(const char *command, int out, pid_t *pid_out)
 	return -err;
 }
 
+/* Ended, and still a zombie, so that its id is not another's. */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t child = { 0 };
+	return waitid(P_PID, (id_t)pid, &child, WEXITED | WNOHANG | WNOWAIT) <
+	               0 ||
+	       child.si_pid != 0;
+}
+
 /*
  * Read what the command prints until it has ended.  Its output may stay open
- * after that: a command may start an agent that inherits it.
+ * after that, for a command may start an agent that inherits it; or close
+ * before.  So look every few milliseconds.
  */
-static int collect(int out, int pidfd, struct wake *abort, int64_t deadline,
+static int collect(int out, pid_t pid, struct wake *abort, int64_t deadline,
                    struct strbuf *sb)
 {
 	struct pollfd p[] = {
 		{ .fd = wake_fd(abort), .events = POLLIN },
-		{ .fd = pidfd, .events = POLLIN },
 		{ .fd = out, .events = POLLIN },
 	};
 	for (;;) {
-		int n = poll(p, 3, deadline_left(deadline));
-		if (n < 0 && errno == EINTR)
-			continue;
+		int left = deadline_left(deadline);
+		bool is_short = left >= 0 && left < LOOK_MS;
+		p[1].revents = 0;
+		(void)poll(p, 2, is_short ? left : LOOK_MS);
 		if (p[0].revents != 0)
 			return -ECANCELED;
-		if (n <= 0)
+		if (left == 0)
 			return -ETIMEDOUT;
-		ssize_t count = -EAGAIN;
-		if (p[2].revents != 0)
-			count = read_some(out, sb);
-		if (count == 0)
-			p[2].fd = -1;
-		if (count <= 0 && p[1].revents != 0)
+		ssize_t n = p[1].revents != 0 ? read_some(out, sb) : -EAGAIN;
+		if (n == 0)
+			p[1].fd = -1;
+		if (n <= 0 && has_ended(pid))
 			return 0;
 	}
 }
@@ -159,8 +169,7 @@ static int run(const char *command, struct wake *abort, int64_t deadline,
 	if (err < 0)
 		return err;
 	(void)close(take_fd(&in));
-	auto_fd int pidfd = pidfd_open(pid, 0);
-	err = pidfd < 0 ? -errno : collect(out, pidfd, abort, deadline, sb);
+	err = collect(out, pid, abort, deadline, sb);
 	if (err < 0)
 		(void)kill(-pid, SIGKILL);
 	while (waitpid(pid, status_out, 0) < 0 && errno == EINTR)

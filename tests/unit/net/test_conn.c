@@ -391,7 +391,8 @@ static void *abort_soon(void *arg)
 
 static void an_abort_ends_a_login_at_once(void **state)
 {
-	static const char *const scripts[] = { "!stall\n", STALL_AT_LOGIN };
+	static const char *const scripts[] = { "!stall\n",
+		                               "S: * OK hello\n!stall\n" };
 	for (size_t i = 0; i < COUNT_OF(scripts); i++) {
 		struct peer p;
 		pthread_t thread;

@@ -1,0 +1,148 @@
+#include "net/failure.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* What a failure of libcurl means. */
+static const struct cause {
+	CURLcode code;
+	enum conn_step step;
+	int err;
+	const char *why; /* NULL: libcurl's own words */
+} causes[] = {
+	{ CURLE_URL_MALFORMAT, CONN_STEP_RESOLVE, -EHOSTUNREACH, NULL },
+	{ CURLE_COULDNT_RESOLVE_HOST, CONN_STEP_RESOLVE, -EHOSTUNREACH, NULL },
+	{ CURLE_COULDNT_RESOLVE_PROXY, CONN_STEP_RESOLVE, -EHOSTUNREACH, NULL },
+	{ CURLE_COULDNT_CONNECT, CONN_STEP_CONNECT, -EHOSTUNREACH, NULL },
+	{ CURLE_PROXY, CONN_STEP_CONNECT, -EHOSTUNREACH, NULL },
+	{ CURLE_SSL_CONNECT_ERROR, CONN_STEP_TLS, -EKEYREJECTED, NULL },
+	{ CURLE_PEER_FAILED_VERIFICATION, CONN_STEP_TLS, -EKEYREJECTED, NULL },
+	{ CURLE_SSL_CACERT_BADFILE, CONN_STEP_TLS, -EKEYREJECTED, NULL },
+	{ CURLE_SSL_CERTPROBLEM, CONN_STEP_TLS, -EKEYREJECTED, NULL },
+	{ CURLE_SSL_CIPHER, CONN_STEP_TLS, -EKEYREJECTED, NULL },
+	{ CURLE_SSL_PINNEDPUBKEYNOTMATCH, CONN_STEP_TLS, -EKEYREJECTED,
+	  "the server's key is not the one of tls-pin" },
+	{ CURLE_USE_SSL_FAILED, CONN_STEP_TLS, -EKEYREJECTED,
+	  "the server does not offer STARTTLS, or refuses it" },
+	{ CURLE_WEIRD_SERVER_REPLY, CONN_STEP_LOGIN, -EPROTO,
+	  "the answer is not what a mail server says" },
+	{ CURLE_LOGIN_DENIED, CONN_STEP_LOGIN, -EKEYREJECTED,
+	  "the server offers no way to log in that we know" },
+	{ CURLE_AUTH_ERROR, CONN_STEP_LOGIN, -EKEYREJECTED, NULL },
+};
+
+/* What to do about it: the first whose words are in the reason. */
+static const struct hint {
+	const char *words;
+	const char *hint;
+} hints[] = {
+	{ "has expired", "is the clock right? else the server must renew it" },
+	{ "not yet valid", "is the clock right?" },
+	{ "self-signed", "if you trust it, name its CA with tls-ca" },
+	{ "local issuer", "if you trust it, name its CA with tls-ca" },
+	{ "subject name", "use the name that the certificate is for" },
+	{ "tls-pin", "someone may be listening in, or the key was renewed" },
+	{ "wrong version number", "no TLS on this port? see tls = starttls" },
+	{ "STARTTLS", "someone may be in between; or try tls = implicit" },
+	{ "way to log in", "see auth" },
+};
+
+/*
+ * Refusals that pass by themselves, so that the credentials are not to blame
+ * (RFC 5530 3, RFC 3206, RFC 2449 8.1).
+ */
+static const char *const passing[] = {
+	"[UNAVAILABLE]", "[INUSE]",  "[LIMIT]",       "[SERVERBUG]",
+	"[SYS/TEMP]",    "[IN-USE]", "[LOGIN-DELAY]",
+};
+
+static bool is_passing(const char *words)
+{
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		size_t len = strlen(passing[i]);
+		if (strncasecmp(words, passing[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* TLS was not refused: the connection broke while it was made. */
+static bool is_broken_tls(const char *error)
+{
+	return strstr(error, "error:") == NULL ||
+	       strstr(error, "unexpected eof") != NULL;
+}
+
+static const char *hint_for(const char *why)
+{
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+		if (strstr(why, hints[i].words) != NULL)
+			return hints[i].hint;
+	}
+	return NULL;
+}
+
+int failure_say(const struct conn_config *config, enum conn_step step, int err,
+                const char *why, struct conn_report *r)
+{
+	const char *hint = hint_for(why);
+	r->failed = step;
+	int n = snprintf(r->text, sizeof(r->text), "%.80s:%u: %s%s%s",
+	                 config->host, conn_port(config), why,
+	                 hint == NULL ? "" : "; ", hint == NULL ? "" : hint);
+	if (n >= (int)sizeof(r->text))
+		(void)memcpy(r->text + sizeof(r->text) - 4, "...", 4);
+	return err;
+}
+
+int failure_say_timeout(const struct conn_config *config, enum conn_step step,
+                        struct conn_report *r)
+{
+	char why[64];
+	(void)snprintf(why, sizeof(why), "%s: no answer within %d ms",
+	               conn_step_name(step), config->timeout_ms);
+	return failure_say(config, step, -ETIMEDOUT, why, r);
+}
+
+static int say_refusal(const struct conn_config *config, const char *words,
+                       struct conn_report *r)
+{
+	char why[FAILURE_WORDS_SIZE + 64];
+	bool passes = is_passing(words);
+	(void)snprintf(why, sizeof(why), "login refused: %s%s", words,
+	               passes ? "" : "; check user and password");
+	return failure_say(config, CONN_STEP_LOGIN,
+	                   passes ? -EHOSTUNREACH : -EKEYREJECTED, why, r);
+}
+
+int failure_say_code(const struct conn_config *config, const struct failure *f,
+                     struct conn_report *r)
+{
+	bool has_words = f->words[0] != '\0';
+	const char *why =
+		f->error[0] != '\0' ? f->error : curl_easy_strerror(f->code);
+	if (f->code == CURLE_OPERATION_TIMEDOUT)
+		return failure_say_timeout(config, f->step, r);
+	if (f->code == CURLE_LOGIN_DENIED && has_words)
+		return say_refusal(config, f->words, r);
+	if (f->code == CURLE_SSL_CONNECT_ERROR && is_broken_tls(f->error))
+		return failure_say(config, CONN_STEP_TLS, -EHOSTUNREACH, why,
+		                   r);
+	/* A server that says BYE instead of a greeting is a mail server. */
+	if (f->code == CURLE_WEIRD_SERVER_REPLY && has_words)
+		return failure_say(config, CONN_STEP_LOGIN, -EHOSTUNREACH,
+		                   f->words, r);
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+		const struct cause *cause = &causes[i];
+		if (cause->code == f->code)
+			return failure_say(config, cause->step, cause->err,
+			                   cause->why != NULL ? cause->why
+			                                      : why,
+			                   r);
+	}
+	/* Everything else is a connection that was lost. */
+	return failure_say(config, f->step, -EHOSTUNREACH,
+	                   has_words ? f->words : why, r);
+}

@@ -1,0 +1,71 @@
+/*
+ * Inside cache/ only: what its parts share.
+ */
+#ifndef CACHE_CORE_H
+#define CACHE_CORE_H
+
+#include <pthread.h>
+
+#include "cache/body.h"
+#include "cache/cache.h"
+#include "cache/db.h"
+#include "cache/jobs.h"
+#include "cache/scan.h"
+
+struct session {
+	struct cache *cache; /* borrowed: it holds this */
+	size_t index;
+	struct remote *remote;
+	pthread_t thread;
+	int failures;     /* in a row */
+	int rejections;   /* of our credentials, in a row */
+	bool was_useful;  /* something was done since it connected */
+	bool is_finished; /* rejected too often: idle until the end */
+};
+
+struct cache {
+	char *account;
+	int interval_ms;
+	char **patterns;
+	size_t pattern_count;
+	int lock_fd;
+	struct db *db;
+	struct body_store *bodies;
+	struct jobs *jobs;
+	struct scans scans;
+	struct cache_listener listener;
+	void *listener_arg;
+	struct session sessions[JOBS_SESSIONS];
+	size_t session_count; /* whose thread runs */
+	size_t remote_count;
+
+	pthread_mutex_t status_lock;
+	/* All below is guarded by status_lock. */
+	bool is_online;
+	char failure[256];
+	char listing[256];
+	int64_t listing_done, listing_total;
+};
+
+/* sync.c: the life of a session. */
+void *session_run(void *session);
+
+/*
+ * The work of one remote, beneath: each returns 0, or the error of the remote
+ * or the disk that ended it.
+ */
+int folders_list(struct cache *c, struct remote *r);
+int pull_folder(struct cache *c, struct remote *r, int64_t folder,
+                const char *state, bool *more_out);
+int fetch_bodies(struct session *s);
+
+/* pull.c: remove all entries of a folder that went, in steps. */
+int pull_empty(struct cache *c, int64_t folder);
+
+/* Tell the listener; no lock is held. */
+void tell_entries(struct cache *c, int64_t folder);
+void tell_moved(struct cache *c, const struct cache_entry *old);
+void tell_folders(struct cache *c, int64_t parent, const char *gone);
+void tell_size(struct cache *c, int64_t message);
+
+#endif

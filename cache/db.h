@@ -1,0 +1,156 @@
+/*
+ * The index on disk: schema and every line of SQL.  docs/cache-format.md
+ * describes the tables and what is always true of them.
+ *
+ * There are two connections.  The reader belongs to the thread that makes the
+ * "reading" calls of cache.h; it never waits.  The writer is had by db_begin()
+ * alone, which locks it until the transaction ends: keep that short (a
+ * thousand rows).  Functions that take a connection work with either, unless
+ * they write.
+ *
+ * Results are 0, -ENOENT where something is looked up, or the errno of what
+ * SQLite met (-ENOSPC, -EIO, ...), which has been logged.
+ */
+#ifndef CACHE_DB_H
+#define CACHE_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache/cache.h"
+
+/* Rows that one transaction may write. */
+#define DB_BATCH 1000
+
+struct db;
+struct db_conn;
+
+/*
+ * Open state_dir/index.db for account, making or migrating it.  A damaged one
+ * is moved aside and begun anew.  *why_out is set on error.
+ */
+int db_open(const char *state_dir, const char *account, struct db **db_out,
+            char **why_out);
+void db_close(struct db *db);
+
+/* A random number that names this database and its bodies. */
+uint64_t db_epoch(const struct db *db);
+
+struct db_conn *db_reader(struct db *db);
+
+/* Take the writer and begin; it is given back by commit or rollback. */
+int db_begin(struct db *db, struct db_conn **conn_out);
+/* After an error nothing of the transaction was kept. */
+int db_commit(struct db_conn *conn);
+void db_rollback(struct db_conn *conn);
+
+/* Move the write-ahead log into the database, if it has grown. */
+void db_checkpoint(struct db *db);
+
+/* Folders. */
+int db_folder_get(struct db_conn *conn, int64_t id, struct cache_folder *out);
+int db_folder_find(struct db_conn *conn, int64_t parent, const char *level,
+                   struct cache_folder *out);
+int db_folder_next(struct db_conn *conn, int64_t parent, int64_t after,
+                   struct cache_folder *out);
+/* Any folder with an id above after; the root is not one. */
+int db_folder_each(struct db_conn *conn, int64_t after,
+                   struct cache_folder *out);
+/* The full name, levels joined by '/'; to be freed.  NULL: gone. */
+char *db_folder_name(struct db_conn *conn, int64_t id);
+int db_folder_add(struct db_conn *conn, int64_t parent, const char *level,
+                  unsigned attributes, int64_t *id_out);
+int db_folder_set_attributes(struct db_conn *conn, int64_t id,
+                             unsigned attributes);
+/* A folder without entries and children; also its time above. */
+int db_folder_remove(struct db_conn *conn, const struct cache_folder *folder);
+/* Renew the time of the folders below. */
+int db_folder_touch(struct db_conn *conn, int64_t id);
+int db_folder_set_listed(struct db_conn *conn, int64_t id, bool is_listed);
+
+struct db_progress {
+	char cursor[REMOTE_CURSOR_MAX + 1];
+	char state[REMOTE_CURSOR_MAX + 1]; /* longer ones are never kept */
+};
+int db_progress_get(struct db_conn *conn, int64_t folder,
+                    struct db_progress *out);
+int db_progress_set(struct db_conn *conn, int64_t folder,
+                    const struct db_progress *progress);
+
+/* What a transaction did to a folder's entries. */
+struct db_delta {
+	int64_t count[CACHE_PLACES]; /* came less went */
+	bool is_changed[CACHE_PLACES];
+};
+/* Renew the times and counts; in the transaction that made the change. */
+int db_folder_apply(struct db_conn *conn, int64_t folder,
+                    const struct db_delta *delta);
+
+struct db_totals {
+	int64_t folders, folders_listed, messages;
+};
+int db_totals_get(struct db_conn *conn, struct db_totals *out);
+
+/* Entries and messages. */
+int db_message_get(struct db_conn *conn, int64_t id, struct cache_message *out);
+int db_entry_find(struct db_conn *conn, int64_t folder, uint64_t identity,
+                  struct cache_entry *out);
+int db_entry_by_key(struct db_conn *conn, int64_t folder, const char *key,
+                    struct cache_entry *out, bool *same_keywords_out,
+                    const char *keywords);
+/* The first entry that names a message. */
+int db_entry_by_message(struct db_conn *conn, int64_t message,
+                        struct cache_entry *out);
+int64_t db_entry_count(struct db_conn *conn, int64_t folder,
+                       enum cache_place place);
+
+/* One scan a connection at a time; next returns 1, or 0 at the end. */
+int db_scan_begin(struct db_conn *conn, int64_t folder, enum cache_place place,
+                  int64_t after);
+int db_scan_next(struct db_conn *conn, struct cache_entry *out);
+void db_scan_end(struct db_conn *conn);
+
+/* Add a message and the entry that names it; they share their number. */
+int db_entry_add(struct db_conn *conn, int64_t folder, enum cache_place place,
+                 const struct remote_change *change, int64_t *id_out);
+/* Give entry a new place, flags, keywords and key. */
+int db_entry_update(struct db_conn *conn, const struct cache_entry *old,
+                    enum cache_place place, const struct remote_change *change);
+/* Remove an entry, and its message with the last; *is_last_out tells. */
+int db_entry_remove(struct db_conn *conn, const struct cache_entry *entry,
+                    bool *is_last_out);
+
+/* Smallest and largest entry id of a folder; -ENOENT when it is empty. */
+int db_entry_range(struct db_conn *conn, int64_t folder, int64_t *min_out,
+                   int64_t *max_out);
+
+/*
+ * Entries whose key the server voided.  They wait in the table void for a
+ * message with the same facts; what is left when the pull ends is gone.
+ */
+int db_void_add(struct db_conn *conn, int64_t folder, int limit,
+                int *count_out);
+int db_void_take(struct db_conn *conn, int64_t folder,
+                 const struct remote_change *change, struct cache_entry *out);
+int db_void_next(struct db_conn *conn, int64_t folder, struct cache_entry *out);
+
+/* Bodies. */
+struct db_source {
+	int64_t folder;
+	char key[REMOTE_KEY_MAX + 1]; /* "": voided */
+	uint64_t claimed_size;
+	bool is_cached;
+	uint64_t size; /* exact if cached */
+};
+int db_source_get(struct db_conn *conn, int64_t message, struct db_source *out);
+/* The body of size bytes is here; use orders them for eviction. */
+int db_body_set(struct db_conn *conn, int64_t message, uint64_t size,
+                int64_t use);
+int db_body_clear(struct db_conn *conn, int64_t message);
+int db_body_touch(struct db_conn *conn, int64_t message, int64_t use);
+int db_body_oldest(struct db_conn *conn, int64_t *message_out,
+                   uint64_t *size_out);
+int db_body_totals(struct db_conn *conn, uint64_t *bytes_out, int64_t *use_out);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * Inside db*.c only: a connection and its prepared statements.
+ */
+#ifndef CACHE_DB_CONN_H
+#define CACHE_DB_CONN_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "cache/db.h"
+
+enum db_sql {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_SEQUENCE_SET,
+	SQL_FOLDER_GET,
+	SQL_FOLDER_FIND,
+	SQL_FOLDER_NEXT,
+	SQL_FOLDER_EACH,
+	SQL_FOLDER_ADD,
+	SQL_FOLDER_SET_ATTRIBUTES,
+	SQL_FOLDER_REMOVE,
+	SQL_FOLDER_TOUCH,
+	SQL_FOLDER_SET_LISTED,
+	SQL_FOLDER_APPLY,
+	SQL_PROGRESS_GET,
+	SQL_PROGRESS_SET,
+	SQL_TOTALS,
+	SQL_MESSAGE_GET,
+	SQL_MESSAGE_ADD,
+	SQL_MESSAGE_REMOVE,
+	SQL_ENTRY_FIND,
+	SQL_ENTRY_BY_KEY,
+	SQL_ENTRY_BY_MESSAGE,
+	SQL_ENTRY_COUNT,
+	SQL_ENTRY_SCAN,
+	SQL_ENTRY_ADD,
+	SQL_ENTRY_UPDATE,
+	SQL_ENTRY_REMOVE,
+	SQL_ENTRY_RANGE,
+	SQL_VOID_PICK,
+	SQL_VOID_ADD,
+	SQL_VOID_KEY,
+	SQL_VOID_FIND,
+	SQL_VOID_NEXT,
+	SQL_VOID_REMOVE,
+	SQL_SOURCE_GET,
+	SQL_BODY_SET,
+	SQL_BODY_CLEAR,
+	SQL_BODY_TOUCH,
+	SQL_BODY_OLDEST,
+	SQL_BODY_TOTALS,
+	SQL_COUNT
+};
+
+struct db_conn {
+	struct db *db; /* borrowed: it holds this */
+	sqlite3 *sqlite;
+	sqlite3_stmt *statements[SQL_COUNT]; /* NULL until first used */
+};
+
+struct db {
+	char *path;
+	uint64_t epoch;
+	struct db_conn reader;
+	pthread_mutex_t lock; /* held from db_begin() to the end */
+	struct db_conn writer;
+	int64_t next_id;     /* messages and entries; guarded by lock */
+	int64_t next_folder; /* guarded by lock */
+	int64_t saved_id, saved_folder; /* what the database says of them */
+	/* Moves pages while others write; guarded by checkpoint_lock. */
+	pthread_mutex_t checkpoint_lock;
+	sqlite3 *checkpointer;
+};
+
+/*
+ * The statement with its parameters set: a letter of types for each, i for
+ * int64_t, t for const char * (borrowed until the statement is reset; NULL is
+ * null).  NULL: it could not be made, and that was logged.
+ */
+sqlite3_stmt *db_query(struct db_conn *conn, enum db_sql which,
+                       const char *types, ...);
+
+/* Run to the end and reset; the errno for what SQLite says. */
+int db_run(struct db_conn *conn, sqlite3_stmt *statement);
+
+/* Step: 1 for a row; else reset, and 0 or -errno. */
+int db_step(struct db_conn *conn, sqlite3_stmt *statement);
+
+/* Log what SQLite says, and give its errno. */
+int db_error(sqlite3 *sqlite, int rc);
+
+/* Text that does not fit is cut; none is "". */
+void db_column_text(sqlite3_stmt *statement, int column, char *out,
+                    size_t size);
+
+#endif

@@ -1,0 +1,300 @@
+#include "cache/db_conn.h"
+
+#include <errno.h>
+#include <string.h>
+
+/*
+ * A place of a folder is one directory, and one number: entries of it are
+ * neighbours in the table, in the order of their ids.
+ */
+static int64_t dir_of(int64_t folder, enum cache_place place)
+{
+	return folder * 4 + (int64_t)place;
+}
+
+static void fill_message(sqlite3_stmt *s, struct cache_message *out)
+{
+	out->id = sqlite3_column_int64(s, 0);
+	out->received_at = sqlite3_column_int64(s, 1);
+	out->is_size_exact = sqlite3_column_type(s, 3) != SQLITE_NULL;
+	out->size =
+		(uint64_t)sqlite3_column_int64(s, out->is_size_exact ? 3 : 2);
+	out->is_cached = sqlite3_column_type(s, 4) != SQLITE_NULL;
+	out->links = (unsigned)sqlite3_column_int64(s, 5);
+}
+
+static void fill_entry(sqlite3_stmt *s, struct cache_entry *out)
+{
+	fill_message(s, &out->message);
+	int64_t dir = sqlite3_column_int64(s, 6);
+	out->folder = dir / 4;
+	out->place = dir % 4 == CACHE_NEW ? CACHE_NEW : CACHE_CUR;
+	out->id = sqlite3_column_int64(s, 7);
+	out->identity = (uint64_t)sqlite3_column_int64(s, 8);
+	out->flags = (unsigned)sqlite3_column_int64(s, 9);
+}
+
+static int one_entry(struct db_conn *conn, sqlite3_stmt *s,
+                     struct cache_entry *out)
+{
+	int n = db_step(conn, s);
+	if (n <= 0)
+		return n < 0 ? n : -ENOENT;
+	fill_entry(s, out);
+	(void)sqlite3_reset(s);
+	return 0;
+}
+
+int db_message_get(struct db_conn *conn, int64_t id, struct cache_message *out)
+{
+	sqlite3_stmt *s = db_query(conn, SQL_MESSAGE_GET, "i", id);
+	int n = db_step(conn, s);
+	if (n <= 0)
+		return n < 0 ? n : -ENOENT;
+	fill_message(s, out);
+	(void)sqlite3_reset(s);
+	return 0;
+}
+
+int db_entry_find(struct db_conn *conn, int64_t folder, uint64_t identity,
+                  struct cache_entry *out)
+{
+	return one_entry(conn,
+	                 db_query(conn, SQL_ENTRY_FIND, "ii", folder,
+	                          (int64_t)identity),
+	                 out);
+}
+
+int db_entry_by_key(struct db_conn *conn, int64_t folder, const char *key,
+                    struct cache_entry *out, bool *same_keywords_out,
+                    const char *keywords)
+{
+	sqlite3_stmt *s = db_query(conn, SQL_ENTRY_BY_KEY, "it", folder, key);
+	int n = db_step(conn, s);
+	if (n <= 0)
+		return n < 0 ? n : -ENOENT;
+	fill_entry(s, out);
+	const char *known = (const char *)sqlite3_column_text(s, 10);
+	*same_keywords_out = known != NULL && keywords != NULL &&
+	                     strcmp(known, keywords) == 0;
+	(void)sqlite3_reset(s);
+	return 0;
+}
+
+int db_entry_by_message(struct db_conn *conn, int64_t message,
+                        struct cache_entry *out)
+{
+	return one_entry(conn,
+	                 db_query(conn, SQL_ENTRY_BY_MESSAGE, "i", message),
+	                 out);
+}
+
+int64_t db_entry_count(struct db_conn *conn, int64_t folder,
+                       enum cache_place place)
+{
+	sqlite3_stmt *s = db_query(conn, SQL_ENTRY_COUNT, "i", folder);
+	if (db_step(conn, s) <= 0)
+		return 0;
+	int64_t count = sqlite3_column_int64(s, place == CACHE_NEW ? 0 : 1);
+	(void)sqlite3_reset(s);
+	return count;
+}
+
+int db_scan_begin(struct db_conn *conn, int64_t folder, enum cache_place place,
+                  int64_t after)
+{
+	db_scan_end(conn);
+	return db_query(conn, SQL_ENTRY_SCAN, "ii", dir_of(folder, place),
+	                after) == NULL
+	               ? -EIO
+	               : 0;
+}
+
+int db_scan_next(struct db_conn *conn, struct cache_entry *out)
+{
+	sqlite3_stmt *s = conn->statements[SQL_ENTRY_SCAN];
+	int n = db_step(conn, s);
+	if (n > 0)
+		fill_entry(s, out);
+	return n;
+}
+
+void db_scan_end(struct db_conn *conn)
+{
+	(void)sqlite3_reset(conn->statements[SQL_ENTRY_SCAN]);
+}
+
+int db_entry_add(struct db_conn *conn, int64_t folder, enum cache_place place,
+                 const struct remote_change *change, int64_t *id_out)
+{
+	int64_t id = conn->db->next_id;
+	int err = db_run(conn, db_query(conn, SQL_MESSAGE_ADD, "iii", id,
+	                                change->received_at,
+	                                (int64_t)change->claimed_size));
+	if (err < 0)
+		return err;
+	/* Copies may share an identity; names may not. */
+	uint64_t identity = change->identity;
+	do {
+		err = db_run(conn,
+		             db_query(conn, SQL_ENTRY_ADD, "iiititi",
+		                      dir_of(folder, place), id, folder,
+		                      change->key, (int64_t)change->flags,
+		                      change->keywords, (int64_t)identity++));
+	} while (err == -EEXIST && identity - change->identity < DB_BATCH);
+	if (err < 0)
+		return err;
+	conn->db->next_id++;
+	*id_out = id;
+	return 0;
+}
+
+int db_entry_update(struct db_conn *conn, const struct cache_entry *old,
+                    enum cache_place place, const struct remote_change *change)
+{
+	return db_run(conn, db_query(conn, SQL_ENTRY_UPDATE, "iiiitt",
+	                             dir_of(old->folder, old->place), old->id,
+	                             dir_of(old->folder, place),
+	                             (int64_t)change->flags, change->keywords,
+	                             change->key));
+}
+
+int db_entry_remove(struct db_conn *conn, const struct cache_entry *entry,
+                    bool *is_last_out)
+{
+	int err = db_run(conn, db_query(conn, SQL_ENTRY_REMOVE, "ii",
+	                                dir_of(entry->folder, entry->place),
+	                                entry->id));
+	if (err < 0)
+		return err;
+	err = db_run(conn, db_query(conn, SQL_MESSAGE_REMOVE, "i",
+	                            entry->message.id));
+	if (err < 0)
+		return err;
+	*is_last_out = sqlite3_changes(conn->sqlite) > 0;
+	return db_run(conn, db_query(conn, SQL_VOID_REMOVE, "ii", entry->folder,
+	                             entry->id));
+}
+
+int db_entry_range(struct db_conn *conn, int64_t folder, int64_t *min_out,
+                   int64_t *max_out)
+{
+	sqlite3_stmt *s =
+		db_query(conn, SQL_ENTRY_RANGE, "ii", dir_of(folder, CACHE_NEW),
+	                 dir_of(folder, CACHE_CUR));
+	int n = db_step(conn, s);
+	if (n <= 0)
+		return n < 0 ? n : -ENOENT;
+	bool is_empty = sqlite3_column_type(s, 0) == SQLITE_NULL;
+	if (!is_empty) {
+		*min_out = sqlite3_column_int64(s, 0);
+		*max_out = sqlite3_column_int64(s, 1);
+	}
+	(void)sqlite3_reset(s);
+	return is_empty ? -ENOENT : 0;
+}
+
+int db_void_add(struct db_conn *conn, int64_t folder, int limit, int *count_out)
+{
+	int count;
+	for (count = 0; count < limit; count++) {
+		sqlite3_stmt *s = db_query(conn, SQL_VOID_PICK, "i", folder);
+		int n = db_step(conn, s);
+		if (n < 0)
+			return n;
+		if (n == 0)
+			break;
+		int64_t dir = sqlite3_column_int64(s, 0);
+		int64_t id = sqlite3_column_int64(s, 1);
+		int64_t received_at = sqlite3_column_int64(s, 2);
+		int64_t claimed_size = sqlite3_column_int64(s, 3);
+		(void)sqlite3_reset(s);
+		int err = db_run(conn,
+		                 db_query(conn, SQL_VOID_ADD, "iiiii", folder,
+		                          received_at, claimed_size, id, dir));
+		if (err == 0)
+			err = db_run(conn, db_query(conn, SQL_VOID_KEY, "ii",
+			                            dir, id));
+		if (err < 0)
+			return err;
+	}
+	*count_out = count;
+	return 0;
+}
+
+int db_void_take(struct db_conn *conn, int64_t folder,
+                 const struct remote_change *change, struct cache_entry *out)
+{
+	int err = one_entry(conn,
+	                    db_query(conn, SQL_VOID_FIND, "iiii", folder,
+	                             change->received_at,
+	                             (int64_t)change->claimed_size,
+	                             (int64_t)change->identity),
+	                    out);
+	if (err < 0)
+		return err;
+	return db_run(conn,
+	              db_query(conn, SQL_VOID_REMOVE, "ii", folder, out->id));
+}
+
+int db_void_next(struct db_conn *conn, int64_t folder, struct cache_entry *out)
+{
+	return one_entry(conn, db_query(conn, SQL_VOID_NEXT, "i", folder), out);
+}
+
+int db_source_get(struct db_conn *conn, int64_t message, struct db_source *out)
+{
+	sqlite3_stmt *s = db_query(conn, SQL_SOURCE_GET, "i", message);
+	int n = db_step(conn, s);
+	if (n <= 0)
+		return n < 0 ? n : -ENOENT;
+	out->folder = sqlite3_column_int64(s, 0);
+	db_column_text(s, 1, out->key, sizeof(out->key));
+	out->claimed_size = (uint64_t)sqlite3_column_int64(s, 2);
+	out->is_cached = sqlite3_column_type(s, 4) != SQLITE_NULL;
+	out->size = (uint64_t)sqlite3_column_int64(s, 3);
+	(void)sqlite3_reset(s);
+	return 0;
+}
+
+int db_body_set(struct db_conn *conn, int64_t message, uint64_t size,
+                int64_t use)
+{
+	return db_run(conn, db_query(conn, SQL_BODY_SET, "iii", message,
+	                             (int64_t)size, use));
+}
+
+int db_body_clear(struct db_conn *conn, int64_t message)
+{
+	return db_run(conn, db_query(conn, SQL_BODY_CLEAR, "i", message));
+}
+
+int db_body_touch(struct db_conn *conn, int64_t message, int64_t use)
+{
+	return db_run(conn, db_query(conn, SQL_BODY_TOUCH, "ii", message, use));
+}
+
+int db_body_oldest(struct db_conn *conn, int64_t *message_out,
+                   uint64_t *size_out)
+{
+	sqlite3_stmt *s = db_query(conn, SQL_BODY_OLDEST, "");
+	int n = db_step(conn, s);
+	if (n <= 0)
+		return n < 0 ? n : -ENOENT;
+	*message_out = sqlite3_column_int64(s, 0);
+	*size_out = (uint64_t)sqlite3_column_int64(s, 1);
+	(void)sqlite3_reset(s);
+	return 0;
+}
+
+int db_body_totals(struct db_conn *conn, uint64_t *bytes_out, int64_t *use_out)
+{
+	sqlite3_stmt *s = db_query(conn, SQL_BODY_TOTALS, "");
+	int n = db_step(conn, s);
+	if (n <= 0)
+		return n < 0 ? n : -ENOENT;
+	*bytes_out = (uint64_t)sqlite3_column_int64(s, 0);
+	*use_out = sqlite3_column_int64(s, 1);
+	(void)sqlite3_reset(s);
+	return 0;
+}

@@ -1,0 +1,346 @@
+/*
+ * The list of folders, from the server into the tree.
+ *
+ * All of it is read before anything is changed: only a list that ended well
+ * says that a folder is gone.
+ */
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/core.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+#include "util/mem.h"
+
+/* More than any server has; a hostile one is cut short. */
+#define LISTED_MAX 20000
+
+struct listed {
+	char *name;
+	char *state;
+	unsigned attributes;
+	int64_t count;
+	int64_t folder; /* its id, when it is in the tree */
+};
+
+struct list {
+	struct cache *cache;
+	struct listed *listed;
+	size_t count;
+	/* A bit for each folder id that the list named or passed through. */
+	unsigned char *seen;
+	int64_t seen_size; /* ids it has room for */
+	bool is_first;     /* the tree was not known before */
+};
+
+static void see(struct list *l, int64_t folder)
+{
+	if (folder >= l->seen_size) {
+		int64_t size = (folder / 1024 + 1) * 1024;
+		l->seen = xrealloc(l->seen, (size_t)size / 8);
+		memset(l->seen + l->seen_size / 8, 0,
+		       (size_t)(size - l->seen_size) / 8);
+		l->seen_size = size;
+	}
+	l->seen[folder / 8] |= (unsigned char)(1 << (folder % 8));
+}
+
+static bool is_seen(const struct list *l, int64_t folder)
+{
+	return folder < l->seen_size &&
+	       (l->seen[folder / 8] & (1 << (folder % 8))) != 0;
+}
+
+/* The last pattern that matches counts; the first decides for the rest. */
+static bool is_wanted(const struct cache *c, const char *name)
+{
+	bool is_in = c->pattern_count == 0 || c->patterns[0][0] == '!';
+	for (size_t i = 0; i < c->pattern_count; i++) {
+		const char *pattern = c->patterns[i];
+		bool is_out = pattern[0] == '!';
+		if (fnmatch(pattern + is_out, name, 0) == 0)
+			is_in = !is_out;
+	}
+	return is_in;
+}
+
+static bool has_fitting_levels(const char *name)
+{
+	struct cache_folder folder;
+	size_t len;
+	for (const char *p = name;; p += len + 1) {
+		len = strcspn(p, "/");
+		if (len == 0 || len >= sizeof(folder.level))
+			return false;
+		if (p[len] == '\0')
+			return true;
+	}
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct listed *)a)->name,
+	              ((const struct listed *)b)->name);
+}
+
+static int receive(struct list *l, struct remote *r)
+{
+	struct remote_folder folder;
+	int n;
+	while ((n = remote_list_next(r, &folder)) == 1) {
+		if (!is_wanted(l->cache, folder.name))
+			continue;
+		if (!has_fitting_levels(folder.name) ||
+		    l->count == LISTED_MAX) {
+			log_warn("a folder cannot be shown: %s", folder.name);
+			continue;
+		}
+		if ((l->count & (l->count + 1)) == 0)
+			l->listed =
+				xrealloc(l->listed, (2 * l->count + 2) *
+			                                    sizeof(*l->listed));
+		l->listed[l->count++] = (struct listed){
+			.name = xstrdup(folder.name),
+			.state = xstrdup(folder.state),
+			.attributes = folder.attributes,
+			.count = folder.count,
+		};
+	}
+	/* Parents before what is below them. */
+	if (n == 0 && l->count > 0)
+		qsort(l->listed, l->count, sizeof(*l->listed), by_name);
+	return n;
+}
+
+/* Begin, do, commit: the changes of the tree are few and small. */
+static int add_level(struct list *l, int64_t parent, const char *level,
+                     unsigned attributes, int64_t *id_out)
+{
+	struct db_conn *conn;
+	int err = db_begin(l->cache->db, &conn);
+	if (err < 0)
+		return err;
+	err = db_folder_add(conn, parent, level, attributes, id_out);
+	if (err < 0) {
+		db_rollback(conn);
+		return err;
+	}
+	err = db_commit(conn);
+	if (err == 0 && !l->is_first)
+		tell_folders(l->cache, parent, NULL);
+	return err;
+}
+
+static int set_attributes(struct list *l, const struct cache_folder *folder,
+                          unsigned attributes)
+{
+	if (folder->attributes == attributes)
+		return 0;
+	struct db_conn *conn;
+	int err = 0;
+	bool is_emptied = (attributes & MAIL_FOLDER_NOSELECT) != 0;
+	if (is_emptied)
+		err = pull_empty(l->cache, folder->id);
+	if (err == 0)
+		err = db_begin(l->cache->db, &conn);
+	if (err < 0)
+		return err;
+	const struct db_progress nothing = { "", "" };
+	err = db_folder_set_attributes(conn, folder->id, attributes);
+	if (err == 0)
+		err = db_folder_touch(conn, folder->id);
+	if (err == 0 && is_emptied)
+		err = db_folder_set_listed(conn, folder->id, false);
+	if (err == 0 && is_emptied)
+		err = db_progress_set(conn, folder->id, &nothing);
+	if (err < 0) {
+		db_rollback(conn);
+		return err;
+	}
+	err = db_commit(conn);
+	if (err == 0)
+		tell_folders(l->cache, folder->id, NULL);
+	return err;
+}
+
+static int find_level(struct list *l, int64_t parent, const char *level,
+                      struct cache_folder *out)
+{
+	struct db_conn *conn;
+	int err = db_begin(l->cache->db, &conn);
+	if (err < 0)
+		return err;
+	err = db_folder_find(conn, parent, level, out);
+	db_rollback(conn);
+	return err;
+}
+
+/* Bring one folder, and the levels above it, into the tree. */
+static int place(struct list *l, struct listed *listed)
+{
+	auto_free char *levels = xstrdup(listed->name);
+	char *rest = levels;
+	int64_t parent = CACHE_ROOT;
+	for (char *level; (level = strsep(&rest, "/")) != NULL;) {
+		struct cache_folder folder;
+		bool is_last = rest == NULL;
+		unsigned attributes =
+			is_last ? listed->attributes : MAIL_FOLDER_NOSELECT;
+		int err = find_level(l, parent, level, &folder);
+		if (err == -ENOENT)
+			err = add_level(l, parent, level, attributes,
+			                &folder.id);
+		else if (err == 0 && (is_last || !is_seen(l, folder.id)))
+			err = set_attributes(l, &folder, attributes);
+		if (err < 0)
+			return err;
+		see(l, folder.id);
+		parent = folder.id;
+	}
+	listed->folder = parent;
+	return 0;
+}
+
+static int next_folder(struct list *l, int64_t after, struct cache_folder *out)
+{
+	struct db_conn *conn;
+	int err = db_begin(l->cache->db, &conn);
+	if (err < 0)
+		return err;
+	err = db_folder_each(conn, after, out);
+	db_rollback(conn);
+	return err;
+}
+
+static int remove_folder(struct list *l, const struct cache_folder *folder)
+{
+	struct db_conn *conn;
+	int err = pull_empty(l->cache, folder->id);
+	if (err == 0)
+		err = db_begin(l->cache->db, &conn);
+	if (err < 0)
+		return err;
+	err = db_folder_remove(conn, folder);
+	if (err < 0) {
+		db_rollback(conn);
+		return err;
+	}
+	err = db_commit(conn);
+	if (err == 0) {
+		jobs_listed(l->cache->jobs, folder->id, -ENOENT);
+		tell_folders(l->cache, folder->parent, folder->level);
+	}
+	return err;
+}
+
+/* What the list did not name is gone; what is below first. */
+static int remove_unseen(struct list *l)
+{
+	bool is_any;
+	do {
+		struct cache_folder folder = { .id = 0 };
+		int err;
+		is_any = false;
+		while ((err = next_folder(l, folder.id, &folder)) == 0) {
+			if (is_seen(l, folder.id))
+				continue;
+			is_any = true;
+			if (folder.children > 0)
+				continue;
+			err = remove_folder(l, &folder);
+			if (err < 0)
+				return err;
+		}
+		if (err != -ENOENT)
+			return err;
+	} while (is_any);
+	return 0;
+}
+
+/* Which folders have, or may have, news? */
+static int queue_pulls(struct list *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		const struct listed *f = &l->listed[i];
+		struct db_progress progress;
+		struct cache_folder folder;
+		struct db_conn *conn;
+		if ((f->attributes & MAIL_FOLDER_NOSELECT) != 0)
+			continue;
+		int err = db_begin(l->cache->db, &conn);
+		if (err < 0)
+			return err;
+		err = db_progress_get(conn, f->folder, &progress);
+		if (err == 0)
+			err = db_folder_get(conn, f->folder, &folder);
+		db_rollback(conn);
+		if (err < 0)
+			return err;
+		if (folder.is_listed && f->state[0] != '\0' &&
+		    strcmp(f->state, progress.state) == 0)
+			continue;
+		jobs_pull_add(l->cache->jobs, f->folder,
+		              strcmp(f->name, "INBOX") == 0, f->state);
+	}
+	return 0;
+}
+
+static int mark_known(struct list *l)
+{
+	struct db_conn *conn;
+	int err = db_begin(l->cache->db, &conn);
+	if (err < 0)
+		return err;
+	err = db_folder_set_listed(conn, CACHE_ROOT, true);
+	if (err < 0) {
+		db_rollback(conn);
+		return err;
+	}
+	err = db_commit(conn);
+	if (err == 0)
+		tell_folders(l->cache, CACHE_ROOT, NULL);
+	return err;
+}
+
+static int reconcile(struct list *l)
+{
+	struct cache_folder root;
+	struct db_conn *conn;
+	int err = db_begin(l->cache->db, &conn);
+	if (err < 0)
+		return err;
+	err = db_folder_get(conn, CACHE_ROOT, &root);
+	db_rollback(conn);
+	l->is_first = err == 0 && !root.is_listed;
+	for (size_t i = 0; i < l->count && err == 0; i++)
+		err = place(l, &l->listed[i]);
+	if (err == 0)
+		err = remove_unseen(l);
+	if (err == 0 && l->is_first)
+		err = mark_known(l);
+	if (err == 0)
+		jobs_listed(l->cache->jobs, CACHE_ROOT, 0);
+	if (err == 0)
+		err = queue_pulls(l);
+	return err;
+}
+
+int folders_list(struct cache *c, struct remote *r)
+{
+	struct list l = { .cache = c };
+	int err = remote_list(r);
+	if (err == 0)
+		err = receive(&l, r);
+	if (err == 0)
+		err = reconcile(&l);
+	for (size_t i = 0; i < l.count; i++) {
+		free(l.listed[i].name);
+		free(l.listed[i].state);
+	}
+	free(l.listed);
+	free(l.seen);
+	return err;
+}

@@ -1,0 +1,116 @@
+/*
+ * What is to be done, and who waits for it: bodies to fetch, folders to pull.
+ * One lock guards all; completions run with it released.
+ *
+ * A body is one job however many wait for it.  Sessions ask for the kind of
+ * work that matters most, take it, and give the result back.
+ */
+#ifndef CACHE_JOBS_H
+#define CACHE_JOBS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache/cache.h"
+
+/* Sessions an account may have. */
+#define JOBS_SESSIONS 8
+
+/* In one remote_fetch(). */
+#define JOBS_BATCH       64
+#define JOBS_BATCH_BYTES (1 << 20)
+
+struct jobs;
+
+enum work {
+	WORK_NONE,
+	WORK_BODIES,
+	WORK_LIST,
+	WORK_PULL,
+};
+
+struct jobs *jobs_new(int timeout_ms);
+void jobs_free(struct jobs *jobs);
+
+/* Before the sessions start; they are borrowed until jobs_free(). */
+void jobs_serve(struct jobs *jobs, struct remote **remotes, size_t count);
+
+/*
+ * For callers of the cache.  0: done will run; else -errno: it will not,
+ * -ECANCELED after jobs_stop(), or why there is no connection.
+ */
+int jobs_await_body(struct jobs *jobs, int64_t message, int64_t folder,
+                    cache_done *done, void *arg, struct cache_wait **wait_out);
+int jobs_await_listing(struct jobs *jobs, int64_t folder, bool is_inbox,
+                       cache_done *done, void *arg,
+                       struct cache_wait **wait_out);
+bool jobs_cancel(struct jobs *jobs, struct cache_wait *wait);
+
+/* Fetch a body ahead, if nobody does; bytes is about its size. */
+void jobs_prefetch(struct jobs *jobs, int64_t message, int64_t folder,
+                   uint64_t bytes);
+
+/* End overdue waits; wake sessions whose time has come. */
+void jobs_tick(struct jobs *jobs);
+
+/* Answer all with -ECANCELED, now and later. */
+void jobs_stop(struct jobs *jobs);
+bool jobs_is_stopped(struct jobs *jobs);
+
+int64_t jobs_bodies_waiting(struct jobs *jobs);
+
+/* For sessions: what to do now, and until when to sleep if nothing. */
+enum work jobs_next(struct jobs *jobs, size_t session, int64_t *until_out);
+
+struct job {
+	int64_t message;
+	int64_t folder;
+	uint64_t bytes;
+};
+/*
+ * Take bodies of one folder (0: of any), all awaited or none, readers first;
+ * how many.  Each is ended by jobs_finish() or jobs_return().
+ */
+size_t jobs_take(struct jobs *jobs, size_t session, int64_t folder,
+                 struct job out[JOBS_BATCH]);
+/*
+ * A body is here or will not come.  Everyone who waits gets a descriptor of
+ * their own of what fd reads; fd stays the caller's.
+ */
+void jobs_finish(struct jobs *jobs, int64_t message, int err, int fd,
+                 uint64_t size);
+/*
+ * The session failed with err under a body: another try, or the end of it
+ * when there were enough.
+ */
+void jobs_return(struct jobs *jobs, int64_t message, int err);
+bool jobs_is_awaited(struct jobs *jobs, int64_t message);
+
+/* The file that a session now receives into, -1: none.  It shows progress. */
+void jobs_receiving(struct jobs *jobs, size_t session, int fd);
+
+/* When to list the folders next. */
+void jobs_list_at(struct jobs *jobs, int64_t when);
+
+/* Queue a folder for a pull that brings it to state. */
+void jobs_pull_add(struct jobs *jobs, int64_t folder, bool is_first,
+                   const char *state);
+/* Returns the folder, 0: none; and its state. */
+int64_t jobs_pull_take(struct jobs *jobs, char *state_out, size_t size);
+void jobs_pull_progress(struct jobs *jobs, int64_t folder);
+/* It is over, or (again) goes back to the queue's end. */
+void jobs_pull_end(struct jobs *jobs, int64_t folder, bool again);
+
+/* A folder was listed, or cannot be. */
+void jobs_listed(struct jobs *jobs, int64_t folder, int err);
+
+/*
+ * A session tried to connect: 0 or -errno.  When none is left that might,
+ * whoever waits is told.
+ */
+void jobs_connected(struct jobs *jobs, size_t session, int err);
+/* Sleeping after a failure until then; a reader may end it earlier. */
+int64_t jobs_backoff_until(struct jobs *jobs, size_t session, int64_t until);
+
+#endif

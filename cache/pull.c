@@ -1,0 +1,430 @@
+/*
+ * Changes of a folder, from the server into the index.
+ *
+ * They are saved in short transactions.  Each is idempotent, so that a pull
+ * that ends early costs its work and no truth: the cursor is saved with the
+ * last.  Events of a transaction are told after its commit.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/core.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/fault.h"
+#include "util/log.h"
+#include "util/mem.h"
+
+/* Others wait for the writer no longer than about this. */
+#define BATCH_MS 5
+
+struct pull {
+	struct cache *cache;
+	int64_t folder;
+	bool is_listed; /* before: then others may have seen the entries */
+	bool has_void;
+	/* Entries known before, and a bit for each that was named since. */
+	int64_t first, last;
+	unsigned char *seen; /* NULL: there were none */
+	/* The transaction under way; NULL: none. */
+	struct db_conn *conn;
+	int rows;
+	int64_t began_at;
+	struct db_delta delta;
+	struct cache_entry moved[DB_BATCH];
+	size_t moved_count;
+	uint64_t freed; /* bytes of bodies */
+};
+
+static int begin_batch(struct pull *p)
+{
+	if (p->conn != NULL)
+		return 0;
+	p->rows = 0;
+	p->moved_count = 0;
+	p->freed = 0;
+	p->began_at = clock_now_ms();
+	memset(&p->delta, 0, sizeof(p->delta));
+	return db_begin(p->cache->db, &p->conn);
+}
+
+static void give_up(struct pull *p)
+{
+	if (p->conn != NULL)
+		db_rollback(take(p->conn));
+}
+
+static int commit_batch(struct pull *p)
+{
+	if (p->conn == NULL)
+		return 0;
+	int err = db_folder_apply(p->conn, p->folder, &p->delta);
+	if (err < 0) {
+		give_up(p);
+		return err;
+	}
+	err = db_commit(take(p->conn));
+	if (err < 0)
+		return err;
+	body_count(p->cache->bodies, 0, p->freed);
+	jobs_pull_progress(p->cache->jobs, p->folder);
+	if (!p->is_listed)
+		return 0;
+	for (size_t i = 0; i < p->moved_count; i++)
+		tell_moved(p->cache, &p->moved[i]);
+	if (p->delta.is_changed[CACHE_NEW] || p->delta.is_changed[CACHE_CUR])
+		tell_entries(p->cache, p->folder);
+	return 0;
+}
+
+/* Room for another row in the batch, or a new batch. */
+static int next_row(struct pull *p)
+{
+	bool is_late = p->conn != NULL && p->rows % 64 == 63 &&
+	               clock_now_ms() - p->began_at >= BATCH_MS;
+	if (is_late || (p->conn != NULL && p->rows >= DB_BATCH)) {
+		int err = commit_batch(p);
+		if (err < 0)
+			return err;
+	}
+	int err = begin_batch(p);
+	p->rows++;
+	return err;
+}
+
+static void see(struct pull *p, int64_t entry)
+{
+	if (p->seen != NULL && entry >= p->first && entry <= p->last)
+		p->seen[(entry - p->first) / 8] |=
+			(unsigned char)(1 << ((entry - p->first) % 8));
+}
+
+static bool is_seen(const struct pull *p, int64_t entry)
+{
+	return p->seen == NULL || entry < p->first || entry > p->last ||
+	       (p->seen[(entry - p->first) / 8] &
+	        (1 << ((entry - p->first) % 8))) != 0;
+}
+
+static void moved(struct pull *p, const struct cache_entry *old)
+{
+	p->moved[p->moved_count++] = *old;
+}
+
+static int remove_entry(struct pull *p, const struct cache_entry *old)
+{
+	bool is_last = false;
+	int err = db_entry_remove(p->conn, old, &is_last);
+	if (err < 0)
+		return err;
+	/*
+	 * Before the commit, for a file that no row names is never found
+	 * again; the other way round it is only fetched once more.
+	 */
+	if (is_last && old->message.is_cached) {
+		body_remove(p->cache->bodies, old->message.id);
+		p->freed += old->message.size;
+	}
+	p->delta.count[old->place]--;
+	p->delta.is_changed[old->place] = true;
+	moved(p, old);
+	return 0;
+}
+
+/*
+ * Bring a known entry to what the server says.  Flags move it out of new; it
+ * never goes back there.
+ */
+static int update_entry(struct pull *p, const struct cache_entry *old,
+                        const struct remote_change *change)
+{
+	enum cache_place place = change->flags != 0 ? CACHE_CUR : old->place;
+	int err = db_entry_update(p->conn, old, place, change);
+	if (err < 0)
+		return err;
+	p->delta.count[old->place]--;
+	p->delta.count[place]++;
+	if (place == old->place && change->flags == old->flags)
+		return 0; /* names, and so directories, stay as they are */
+	p->delta.is_changed[old->place] = true;
+	p->delta.is_changed[place] = true;
+	moved(p, old);
+	return 0;
+}
+
+static int apply_message(struct pull *p, const struct remote_change *change)
+{
+	struct cache_entry entry;
+	bool same_keywords;
+	int err = db_entry_by_key(p->conn, p->folder, change->key, &entry,
+	                          &same_keywords, change->keywords);
+	if (err == 0) {
+		see(p, entry.id);
+		if (same_keywords && entry.flags == change->flags)
+			return 0;
+		return update_entry(p, &entry, change);
+	}
+	if (err != -ENOENT)
+		return err;
+	if (p->has_void) {
+		err = db_void_take(p->conn, p->folder, change, &entry);
+		if (err == 0) {
+			see(p, entry.id);
+			return update_entry(p, &entry, change);
+		}
+		if (err != -ENOENT)
+			return err;
+	}
+	enum cache_place place = change->flags == 0 ? CACHE_NEW : CACHE_CUR;
+	int64_t id;
+	err = db_entry_add(p->conn, p->folder, place, change, &id);
+	if (err < 0)
+		return err;
+	p->delta.count[place]++;
+	p->delta.is_changed[place] = true;
+	return 0;
+}
+
+static int apply_known(struct pull *p, const struct remote_change *change)
+{
+	struct cache_entry entry;
+	bool same_keywords;
+	int err = db_entry_by_key(p->conn, p->folder, change->key, &entry,
+	                          &same_keywords, change->keywords);
+	if (err == -ENOENT)
+		return 0; /* of a message that we were never told of */
+	if (err < 0)
+		return err;
+	if (change->kind == REMOTE_GONE)
+		return remove_entry(p, &entry);
+	see(p, entry.id);
+	if (change->kind == REMOTE_PRESENT ||
+	    (same_keywords && entry.flags == change->flags))
+		return 0;
+	return update_entry(p, &entry, change);
+}
+
+/* Every key is void; the entries wait for their messages to come again. */
+static int apply_reset(struct pull *p)
+{
+	int count = 0;
+	log_info("the server numbers its messages anew; matching them");
+	free(take(p->seen));
+	p->has_void = true;
+	do {
+		int err = commit_batch(p);
+		if (err == 0)
+			err = begin_batch(p);
+		if (err == 0)
+			err = db_void_add(p->conn, p->folder, DB_BATCH / 4,
+			                  &count);
+		if (err < 0)
+			return err;
+	} while (count > 0);
+	return 0;
+}
+
+static int apply(struct pull *p, const struct remote_change *change)
+{
+	int err = next_row(p);
+	if (err < 0)
+		return err;
+	switch (change->kind) {
+	case REMOTE_RESET:
+		return apply_reset(p);
+	case REMOTE_MESSAGE:
+		return apply_message(p, change);
+	case REMOTE_FLAGS:
+	case REMOTE_PRESENT:
+	case REMOTE_GONE:
+		return apply_known(p, change);
+	}
+	return 0;
+}
+
+/* The next entry of a place, after id, that no change named. */
+static int next_unseen(struct pull *p, enum cache_place place, int64_t after,
+                       struct cache_entry *out)
+{
+	int n = db_scan_begin(p->conn, p->folder, place, after);
+	if (n == 0)
+		while ((n = db_scan_next(p->conn, out)) == 1)
+			if (!is_seen(p, out->id))
+				break;
+	db_scan_end(p->conn);
+	return n;
+}
+
+/* A complete pull ended well: what it did not name is gone. */
+static int remove_unseen(struct pull *p)
+{
+	if (p->seen == NULL)
+		return 0;
+	for (int place = 0; place < CACHE_PLACES; place++) {
+		struct cache_entry entry = { .id = 0 };
+		for (;;) {
+			int n = next_row(p);
+			if (n == 0)
+				n = next_unseen(p, (enum cache_place)place,
+				                entry.id, &entry);
+			if (n == 0)
+				break;
+			if (n > 0)
+				n = remove_entry(p, &entry);
+			if (n < 0)
+				return n;
+		}
+	}
+	return 0;
+}
+
+/* The last chunk after a reset: who was not matched is gone. */
+static int remove_void(struct pull *p)
+{
+	struct cache_entry entry;
+	for (;;) {
+		int err = next_row(p);
+		if (err == 0)
+			err = db_void_next(p->conn, p->folder, &entry);
+		if (err == -ENOENT)
+			return 0;
+		if (err == 0)
+			err = remove_entry(p, &entry);
+		if (err < 0)
+			return err;
+	}
+}
+
+static int finish(struct pull *p, const struct remote_cursor *cursor,
+                  const char *state)
+{
+	struct db_progress progress = { "", "" };
+	/* Entries that wait for a match are not seen yet, and not gone. */
+	bool is_sweep = cursor->complete && !(p->has_void && cursor->more);
+	int err = is_sweep ? remove_unseen(p) : 0;
+	if (err == 0 && !cursor->more && p->has_void)
+		err = remove_void(p);
+	if (err == 0)
+		err = begin_batch(p);
+	if (err == 0)
+		err = FAULT("pull-cursor");
+	if (err < 0)
+		return err;
+	memcpy(progress.cursor, cursor->text, sizeof(progress.cursor));
+	if (!cursor->more && strlen(state) < sizeof(progress.state))
+		memcpy(progress.state, state, strlen(state) + 1);
+	err = db_progress_set(p->conn, p->folder, &progress);
+	bool is_first = !p->is_listed && !cursor->more;
+	if (err == 0 && is_first)
+		err = db_folder_set_listed(p->conn, p->folder, true);
+	if (err == 0)
+		err = commit_batch(p);
+	if (err == 0 && is_first) {
+		tell_entries(p->cache, p->folder);
+		jobs_listed(p->cache->jobs, p->folder, 0);
+	}
+	return err;
+}
+
+static void show_progress(struct pull *p, int64_t done)
+{
+	(void)pthread_mutex_lock(&p->cache->status_lock);
+	p->cache->listing_done = done;
+	(void)pthread_mutex_unlock(&p->cache->status_lock);
+}
+
+static int receive(struct pull *p, struct remote *r, const char *state,
+                   bool *more_out)
+{
+	struct remote_change change;
+	struct remote_cursor cursor;
+	int64_t count = 0;
+	int n;
+	while ((n = remote_next(r, &change, &cursor)) == 1) {
+		int err = apply(p, &change);
+		if (err < 0)
+			return err;
+		if (++count % DB_BATCH == 0)
+			show_progress(p, count);
+	}
+	if (n == 0)
+		n = finish(p, &cursor, state);
+	else
+		(void)commit_batch(p); /* true, if not all */
+	if (n == 0)
+		*more_out = cursor.more;
+	return n;
+}
+
+/* What is known before; the name is to be freed. */
+static int prepare(struct pull *p, struct db_progress *progress,
+                   char **name_out)
+{
+	struct cache_folder folder;
+	struct cache_entry entry;
+	int err = begin_batch(p);
+	if (err < 0)
+		return err;
+	err = db_folder_get(p->conn, p->folder, &folder);
+	if (err == 0)
+		err = db_progress_get(p->conn, p->folder, progress);
+	if (err == 0) {
+		p->is_listed = folder.is_listed;
+		p->has_void = db_void_next(p->conn, p->folder, &entry) == 0;
+		*name_out = db_folder_name(p->conn, p->folder);
+		if (db_entry_range(p->conn, p->folder, &p->first, &p->last) ==
+		    0)
+			p->seen = xmalloc((size_t)(p->last - p->first) / 8 + 1);
+	}
+	give_up(p);
+	return err;
+}
+
+int pull_folder(struct cache *c, struct remote *r, int64_t folder,
+                const char *state, bool *more_out)
+{
+	struct pull *p = xmalloc(sizeof(*p));
+	p->cache = c;
+	p->folder = folder;
+	struct db_progress progress;
+	auto_free char *name = NULL;
+	int err = prepare(p, &progress, &name);
+	if (err == 0) {
+		log_context(c->account, name);
+		(void)pthread_mutex_lock(&c->status_lock);
+		(void)strncpy(c->listing, p->is_listed ? "" : name,
+		              sizeof(c->listing) - 1);
+		(void)pthread_mutex_unlock(&c->status_lock);
+		err = remote_pull(r, name, progress.cursor);
+		if (err == 0)
+			err = receive(p, r, state, more_out);
+		give_up(p);
+		show_progress(p, 0);
+		log_context(c->account, NULL);
+	}
+	free(p->seen);
+	free(p);
+	db_checkpoint(c->db);
+	return err;
+}
+
+int pull_empty(struct cache *c, int64_t folder)
+{
+	struct pull *p = xmalloc(sizeof(*p));
+	p->cache = c;
+	p->folder = folder;
+	p->is_listed = true;
+	int err = begin_batch(p);
+	if (err == 0 &&
+	    db_entry_range(p->conn, folder, &p->first, &p->last) == 0)
+		p->seen = xmalloc((size_t)(p->last - p->first) / 8 + 1);
+	if (err == 0)
+		err = remove_unseen(p);
+	if (err == 0)
+		err = commit_batch(p);
+	give_up(p);
+	free(p->seen);
+	free(p);
+	return err;
+}

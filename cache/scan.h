@@ -1,0 +1,46 @@
+/*
+ * Noticing that a program reads a folder in order, to fetch ahead of it.
+ * Belongs to the thread of the reading calls.
+ *
+ * Entries and the messages they name have the same order, so a program that
+ * sorts by inode looks like one that takes entries as they come.
+ */
+#ifndef CACHE_SCAN_H
+#define CACHE_SCAN_H
+
+#include <stdint.h>
+
+#include "cache/db.h"
+#include "cache/jobs.h"
+
+/* Scans noticed at a time. */
+#define SCAN_COUNT 8
+
+#define SCAN_WINDOW_MAX 256
+#define SCAN_BYTES_MAX  (8 << 20)
+
+/*
+ * A reader went from entry to entry up to front.  Those up to ahead were asked
+ * for, of which left are not opened yet.
+ */
+struct scan {
+	int64_t folder; /* 0: unused */
+	enum cache_place place;
+	int64_t front;
+	int64_t ahead;
+	int window; /* how many to be ahead */
+	int left;
+	uint64_t used; /* when, for choosing which to forget */
+};
+
+struct scans {
+	struct scan scans[SCAN_COUNT];
+	uint64_t clock;
+	uint64_t bytes_max; /* to ask for at a time; 0: SCAN_BYTES_MAX */
+};
+
+/* An entry is opened. */
+void scan_note(struct scans *scans, struct db_conn *conn, struct jobs *jobs,
+               const struct cache_entry *entry);
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * The life of a session: connect, do what matters most, sleep.
+ *
+ * recover() is the whole policy for failures.  A session that failed is
+ * connected anew: at once if it had been of use since it connected (a server
+ * may drop an idle one), else after 1 s, 2 s, ... 15 min.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cache/core.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define BACKOFF_FIRST_MS 1000
+#define BACKOFF_MAX_MS   (15 * 60 * 1000)
+/* Servers lock out who insists. */
+#define REJECTIONS_MAX 3
+
+static void sleep_until(struct session *s, int64_t deadline)
+{
+	struct pollfd fds[] = {
+		{ .fd = wake_fd(&s->remote->wake), .events = POLLIN },
+		{ .fd = wake_fd(&s->remote->abort), .events = POLLIN },
+	};
+	(void)poll(fds, 2, deadline_left(deadline));
+	wake_clear(&s->remote->wake);
+}
+
+/* Exponential, less up to a quarter: so that clients do not come at once. */
+static int64_t backoff_ms(int failures)
+{
+	int64_t ms = BACKOFF_FIRST_MS;
+	for (int i = 1; i < failures && ms < BACKOFF_MAX_MS; i++)
+		ms *= 2;
+	if (ms > BACKOFF_MAX_MS)
+		ms = BACKOFF_MAX_MS;
+	uint16_t jitter = 0;
+	ssize_t n = getrandom(&jitter, sizeof(jitter), GRND_NONBLOCK);
+	(void)n;
+	return ms - ms / 4 * jitter / UINT16_MAX;
+}
+
+static void back_off(struct session *s)
+{
+	int64_t until = deadline_in(backoff_ms(s->failures));
+	struct jobs *jobs = s->cache->jobs;
+	while (!jobs_is_stopped(jobs)) {
+		int64_t wake_at = jobs_backoff_until(jobs, s->index, until);
+		if (clock_now_ms() >= wake_at)
+			return;
+		sleep_until(s, wake_at);
+	}
+}
+
+/* The first session speaks for the account. */
+static void show_state(struct session *s, bool is_online)
+{
+	struct cache *c = s->cache;
+	if (s->index != 0)
+		return;
+	(void)pthread_mutex_lock(&c->status_lock);
+	bool is_news = c->is_online != is_online;
+	c->is_online = is_online;
+	(void)snprintf(c->failure, sizeof(c->failure), "%s",
+	               is_online ? "" : s->remote->failure);
+	(void)pthread_mutex_unlock(&c->status_lock);
+	if (is_news)
+		log_info(is_online ? "on line" : "off line");
+}
+
+static void reject(struct session *s, int err)
+{
+	if (++s->rejections < REJECTIONS_MAX)
+		return;
+	s->is_finished = true;
+	log_error("the server refused us %d times: stopped until restart: %s",
+	          s->rejections, s->remote->failure);
+	/* From now on nobody waits for this session. */
+	jobs_connected(s->cache->jobs, s->index, err);
+}
+
+static void disconnect(struct session *s)
+{
+	remote_disconnect(s->remote);
+	show_state(s, false);
+	s->failures = s->was_useful ? 0 : s->failures + 1;
+	s->was_useful = false;
+}
+
+static void recover(struct session *s, int64_t folder, int err)
+{
+	struct jobs *jobs = s->cache->jobs;
+	if (err == -ECANCELED)
+		return;
+	switch (remote_error_scope(err)) {
+	case REMOTE_SCOPE_MESSAGE:
+	case REMOTE_SCOPE_FOLDER:
+		if (folder != 0) {
+			/* Whether it is still there, the next list tells. */
+			jobs_listed(jobs, folder, err);
+			jobs_pull_end(jobs, folder, false);
+			return;
+		}
+		break;
+	case REMOTE_SCOPE_SESSION:
+		break;
+	case REMOTE_SCOPE_ACCOUNT:
+		reject(s, err);
+		break;
+	}
+	if (folder != 0)
+		jobs_pull_end(jobs, folder, true);
+	disconnect(s);
+	if (s->failures > 0 && !s->is_finished)
+		back_off(s);
+}
+
+static bool connect_session(struct session *s)
+{
+	int err = remote_connect(s->remote);
+	if (err != -ECANCELED)
+		jobs_connected(s->cache->jobs, s->index, err);
+	if (err == 0) {
+		s->rejections = 0;
+		show_state(s, true);
+		return true;
+	}
+	recover(s, 0, err);
+	return false;
+}
+
+static int do_work(struct session *s, enum work work, int64_t *folder_out)
+{
+	struct cache *c = s->cache;
+	char state[REMOTE_CURSOR_MAX + 1];
+	bool more = false;
+	int err = 0;
+	switch (work) {
+	case WORK_NONE:
+		return 0;
+	case WORK_BODIES:
+		return fetch_bodies(s);
+	case WORK_LIST:
+		err = folders_list(c, s->remote);
+		if (err == 0)
+			jobs_list_at(c->jobs, deadline_in(c->interval_ms));
+		return err;
+	case WORK_PULL:
+		*folder_out = jobs_pull_take(c->jobs, state, sizeof(state));
+		if (*folder_out == 0)
+			return 0;
+		err = pull_folder(c, s->remote, *folder_out, state, &more);
+		if (err == 0)
+			jobs_pull_end(c->jobs, *folder_out, more);
+		return err;
+	}
+	return 0;
+}
+
+static int sleep_or_hear(struct session *s, int64_t until)
+{
+	int n = remote_wait(s->remote, until);
+	if (n == 1)
+		jobs_list_at(s->cache->jobs, clock_now_ms());
+	return n < 0 ? n : 0;
+}
+
+void *session_run(void *arg)
+{
+	struct session *s = arg;
+	struct jobs *jobs = s->cache->jobs;
+	bool is_connected = false;
+	log_context(s->cache->account, NULL);
+	while (!jobs_is_stopped(jobs)) {
+		int64_t until;
+		enum work work = jobs_next(jobs, s->index, &until);
+		if (s->is_finished) {
+			sleep_until(s, DEADLINE_NEVER);
+			continue;
+		}
+		/* Only the first keeps a connection that has nothing to do. */
+		if (!is_connected && work == WORK_NONE && s->index > 0) {
+			sleep_until(s, until);
+			continue;
+		}
+		if (!is_connected) {
+			is_connected = connect_session(s);
+			continue;
+		}
+		int64_t folder = 0;
+		int err = work == WORK_NONE ? sleep_or_hear(s, until)
+		                            : do_work(s, work, &folder);
+		if (err == 0) {
+			s->was_useful |= work != WORK_NONE;
+			continue;
+		}
+		is_connected = remote_error_scope(err) <= REMOTE_SCOPE_FOLDER &&
+		               folder != 0;
+		recover(s, folder, err);
+	}
+	remote_disconnect(s->remote);
+	return NULL;
+}

@@ -1,0 +1,524 @@
+#include "tests/fake/remote.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "util/cleanup.h"
+#include "util/mem.h"
+
+#define FOLDERS_MAX 64
+
+struct fake_message {
+	uint64_t number;
+	uint64_t size;
+	unsigned flags;
+	uint64_t changed; /* the folder's clock when it last did */
+	bool is_gone, is_lost;
+};
+
+struct fake_folder {
+	char *name; /* NULL: unused */
+	unsigned attributes;
+	struct fake_message *messages;
+	size_t count, capacity;
+	uint64_t next;     /* number; rises over resets too */
+	uint64_t validity; /* changes with a reset */
+	uint64_t clock;    /* rises with every change */
+};
+
+struct fake_account {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* All below is guarded by lock. */
+	struct fake_folder folders[FOLDERS_MAX];
+	size_t chunk;
+	bool is_held;
+	int calls[FAKE_OPS];
+	int wants, wants_most;
+	/* Calls of op to let pass, and then to fail. */
+	int pass[FAKE_OPS], fail[FAKE_OPS], err[FAKE_OPS];
+};
+
+#define OWED_MAX 1024
+
+struct fake_remote {
+	struct remote remote; /* first */
+	struct fake_account *account;
+	bool is_connected;
+	size_t list_at;
+	char text[REMOTE_NAME_MAX + 1]; /* lent to the caller */
+	char state[64];
+	/* The pull: messages from at on, changed after since. */
+	struct fake_folder *folder;
+	size_t at, given;
+	uint64_t since, until;
+	bool is_reset_due, is_first;
+	uint64_t owed[OWED_MAX];
+	struct fake_folder *owed_folder;
+	size_t owed_count;
+};
+
+struct fake_account *fake_account_new(void)
+{
+	struct fake_account *a = xmalloc(sizeof(*a));
+	pthread_condattr_t attr;
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_mutex_init(&a->lock, NULL);
+	(void)pthread_cond_init(&a->changed, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	return a;
+}
+
+void fake_account_free(struct fake_account *a)
+{
+	for (size_t i = 0; i < FOLDERS_MAX; i++) {
+		free(a->folders[i].name);
+		free(a->folders[i].messages);
+	}
+	(void)pthread_mutex_destroy(&a->lock);
+	(void)pthread_cond_destroy(&a->changed);
+	free(a);
+}
+
+static struct fake_folder *find_locked(struct fake_account *a, const char *name)
+{
+	for (size_t i = 0; i < FOLDERS_MAX; i++)
+		if (a->folders[i].name != NULL &&
+		    strcmp(a->folders[i].name, name) == 0)
+			return &a->folders[i];
+	return NULL;
+}
+
+static struct fake_message *message_locked(struct fake_folder *f,
+                                           uint64_t number)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->messages[i].number == number && !f->messages[i].is_gone)
+			return &f->messages[i];
+	return NULL;
+}
+
+void fake_folder_add(struct fake_account *a, const char *name,
+                     unsigned attributes)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; i < FOLDERS_MAX; i++) {
+		struct fake_folder *f = &a->folders[i];
+		if (f->name != NULL)
+			continue;
+		memset(f, 0, sizeof(*f));
+		f->name = xstrdup(name);
+		f->attributes = attributes;
+		f->next = 1;
+		f->validity = 1;
+		f->clock = 1;
+		break;
+	}
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void fake_folder_remove(struct fake_account *a, const char *name)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	struct fake_folder *f = find_locked(a, name);
+	free(take(f->name));
+	free(take(f->messages));
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+uint64_t fake_message_add(struct fake_account *a, const char *folder,
+                          size_t count, uint64_t size, unsigned flags)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	struct fake_folder *f = find_locked(a, folder);
+	uint64_t first = f->next;
+	f->clock++;
+	if (f->count + count > f->capacity) {
+		f->capacity = 2 * (f->count + count);
+		f->messages = xrealloc(f->messages,
+		                       f->capacity * sizeof(*f->messages));
+	}
+	for (size_t i = 0; i < count; i++)
+		f->messages[f->count++] =
+			(struct fake_message){ .number = f->next++,
+			                       .size = size,
+			                       .flags = flags,
+			                       .changed = f->clock };
+	(void)pthread_mutex_unlock(&a->lock);
+	return first;
+}
+
+void fake_message_flag(struct fake_account *a, const char *folder,
+                       uint64_t number, unsigned flags)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	struct fake_folder *f = find_locked(a, folder);
+	struct fake_message *m = message_locked(f, number);
+	m->flags = flags;
+	m->changed = ++f->clock;
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void fake_message_remove(struct fake_account *a, const char *folder,
+                         uint64_t number)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	struct fake_folder *f = find_locked(a, folder);
+	struct fake_message *m = message_locked(f, number);
+	m->is_gone = true;
+	m->changed = ++f->clock;
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void fake_message_lose(struct fake_account *a, const char *folder,
+                       uint64_t number)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	message_locked(find_locked(a, folder), number)->is_lost = true;
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void fake_folder_reset(struct fake_account *a, const char *folder)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	struct fake_folder *f = find_locked(a, folder);
+	f->validity++;
+	f->clock++;
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void fake_chunk(struct fake_account *a, size_t count)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	a->chunk = count;
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void fake_fail(struct fake_account *a, enum fake_op op, int nth, int repeat,
+               int err)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	a->pass[op] = nth - 1;
+	a->fail[op] = repeat;
+	a->err[op] = err;
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void fake_hold(struct fake_account *a, bool is_held)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	a->is_held = is_held;
+	(void)pthread_cond_broadcast(&a->changed);
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+bool fake_await(struct fake_account *a, enum fake_op op, int count)
+{
+	struct timespec end;
+	(void)clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += 20;
+	int err = 0;
+	(void)pthread_mutex_lock(&a->lock);
+	while (a->calls[op] < count && err == 0)
+		err = pthread_cond_timedwait(&a->changed, &a->lock, &end);
+	(void)pthread_mutex_unlock(&a->lock);
+	return err == 0;
+}
+
+static int read_locked(struct fake_account *a, const int *value)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	int v = *value;
+	(void)pthread_mutex_unlock(&a->lock);
+	return v;
+}
+
+int fake_calls(struct fake_account *a, enum fake_op op)
+{
+	return read_locked(a, &a->calls[op]);
+}
+
+int fake_wants(struct fake_account *a)
+{
+	return read_locked(a, &a->wants);
+}
+
+int fake_wants_most(struct fake_account *a)
+{
+	return read_locked(a, &a->wants_most);
+}
+
+/* Count a call; the error it is to fail with, or 0. */
+static int called_locked(struct fake_remote *r, enum fake_op op)
+{
+	struct fake_account *a = r->account;
+	int err = 0;
+	a->calls[op]++;
+	(void)pthread_cond_broadcast(&a->changed);
+	if (a->pass[op] > 0)
+		a->pass[op]--;
+	else if (a->fail[op] > 0 && a->fail[op]--)
+		err = a->err[op];
+	if (err == 0 && op != FAKE_CONNECT && !r->is_connected)
+		err = -EHOSTUNREACH;
+	struct pollfd fd = { .fd = wake_fd(&r->remote.abort),
+		             .events = POLLIN };
+	if (poll(&fd, 1, 0) > 0)
+		err = -ECANCELED;
+	if (err < 0 && remote_error_scope(err) > REMOTE_SCOPE_FOLDER) {
+		r->is_connected = false;
+		r->owed_count = 0;
+	}
+	return err;
+}
+
+static int fake_connect(struct remote *remote)
+{
+	struct fake_remote *r = (struct fake_remote *)remote;
+	(void)pthread_mutex_lock(&r->account->lock);
+	int err = called_locked(r, FAKE_CONNECT);
+	r->is_connected = err == 0;
+	(void)pthread_mutex_unlock(&r->account->lock);
+	if (err < 0)
+		(void)snprintf(remote->failure, sizeof(remote->failure), "%s",
+		               strerror(-err));
+	return err;
+}
+
+static void fake_disconnect(struct remote *remote)
+{
+	struct fake_remote *r = (struct fake_remote *)remote;
+	r->is_connected = false;
+	r->owed_count = 0;
+}
+
+static int fake_list(struct remote *remote)
+{
+	struct fake_remote *r = (struct fake_remote *)remote;
+	(void)pthread_mutex_lock(&r->account->lock);
+	int err = called_locked(r, FAKE_LIST);
+	r->list_at = 0;
+	(void)pthread_mutex_unlock(&r->account->lock);
+	return err;
+}
+
+static int fake_list_next(struct remote *remote, struct remote_folder *out)
+{
+	struct fake_remote *r = (struct fake_remote *)remote;
+	struct fake_account *a = r->account;
+	(void)pthread_mutex_lock(&a->lock);
+	int n = called_locked(r, FAKE_LIST_NEXT);
+	for (; n == 0 && r->list_at < FOLDERS_MAX; r->list_at++) {
+		const struct fake_folder *f = &a->folders[r->list_at];
+		if (f->name == NULL)
+			continue;
+		(void)snprintf(r->text, sizeof(r->text), "%s", f->name);
+		(void)snprintf(r->state, sizeof(r->state), "%ju.%ju",
+		               (uintmax_t)f->validity, (uintmax_t)f->clock);
+		*out = (struct remote_folder){ r->text, f->attributes,
+			                       (int64_t)f->count, r->state };
+		n = 1;
+	}
+	(void)pthread_mutex_unlock(&a->lock);
+	return n;
+}
+
+/* A cursor: validity, clock reached, messages already given of a chunk. */
+static int fake_pull(struct remote *remote, const char *folder,
+                     const char *cursor)
+{
+	struct fake_remote *r = (struct fake_remote *)remote;
+	(void)pthread_mutex_lock(&r->account->lock);
+	int err = called_locked(r, FAKE_PULL);
+	struct fake_folder *f = find_locked(r->account, folder);
+	if (err == 0 && f == NULL)
+		err = -ENOENT;
+	if (err == 0) {
+		uintmax_t validity = 0, since = 0, at = 0;
+		(void)sscanf(cursor, "%ju %ju %ju", &validity, &since, &at);
+		r->is_reset_due = validity != 0 && validity != f->validity;
+		bool is_fresh = validity == 0 || r->is_reset_due;
+		r->since = is_fresh ? 0 : since;
+		r->at = is_fresh ? 0 : at;
+		r->is_first = r->since == 0;
+		r->folder = f;
+		r->until = f->clock;
+		r->given = 0;
+	}
+	(void)pthread_mutex_unlock(&r->account->lock);
+	return err;
+}
+
+static void give_message(struct fake_remote *r, const struct fake_message *m,
+                         struct remote_change *out)
+{
+	(void)snprintf(r->text, sizeof(r->text), "%ju/%ju",
+	               (uintmax_t)r->folder->validity, (uintmax_t)m->number);
+	*out = (struct remote_change){
+		.kind = m->is_gone ? REMOTE_GONE : REMOTE_MESSAGE,
+		.key = r->text,
+		.flags = m->flags,
+		.keywords = "",
+		.received_at = 1000000 + (int64_t)m->number,
+		.claimed_size = m->size + 1,
+		.identity = r->folder->validity << 32 | m->number,
+	};
+}
+
+static int fake_next(struct remote *remote, struct remote_change *out,
+                     struct remote_cursor *cursor)
+{
+	struct fake_remote *r = (struct fake_remote *)remote;
+	struct fake_account *a = r->account;
+	(void)pthread_mutex_lock(&a->lock);
+	int n = called_locked(r, FAKE_NEXT);
+	struct fake_folder *f = r->folder;
+	if (n == 0 && r->is_reset_due) {
+		r->is_reset_due = false;
+		*out = (struct remote_change){ .kind = REMOTE_RESET };
+		(void)pthread_mutex_unlock(&a->lock);
+		return 1;
+	}
+	bool is_full = a->chunk > 0 && r->given >= a->chunk;
+	while (n == 0 && !is_full && r->at < f->count) {
+		const struct fake_message *m = &f->messages[r->at++];
+		if (m->changed <= r->since || (m->is_gone && r->is_first))
+			continue;
+		give_message(r, m, out);
+		r->given++;
+		n = 1;
+	}
+	if (n == 0) {
+		bool more = is_full && r->at < f->count;
+		(void)snprintf(cursor->text, sizeof(cursor->text),
+		               "%ju %ju %zu", (uintmax_t)f->validity,
+		               (uintmax_t)(more ? r->since : r->until),
+		               more ? r->at : (size_t)0);
+		cursor->more = more;
+		/* As servers do that cannot tell what went. */
+		cursor->complete = r->is_first && a->chunk == 0;
+	}
+	(void)pthread_mutex_unlock(&a->lock);
+	return n;
+}
+
+static int fake_fetch(struct remote *remote, const char *folder,
+                      const struct remote_want *wants, size_t count)
+{
+	struct fake_remote *r = (struct fake_remote *)remote;
+	struct fake_account *a = r->account;
+	(void)pthread_mutex_lock(&a->lock);
+	int err = called_locked(r, FAKE_FETCH);
+	r->owed_folder = find_locked(a, folder);
+	if (err == 0 && r->owed_folder == NULL)
+		err = -ENOENT;
+	for (size_t i = 0; i < count && err == 0; i++)
+		r->owed[r->owed_count++] =
+			strtoull(strchr(wants[i].key, '/') + 1, NULL, 10);
+	if (err == 0) {
+		a->wants += (int)count;
+		if (a->wants_most < (int)count)
+			a->wants_most = (int)count;
+	}
+	(void)pthread_mutex_unlock(&a->lock);
+	return err;
+}
+
+static int await_release_locked(struct fake_remote *r)
+{
+	struct fake_account *a = r->account;
+	while (a->is_held) {
+		struct pollfd fd = { .fd = wake_fd(&r->remote.abort),
+			             .events = POLLIN };
+		(void)pthread_mutex_unlock(&a->lock);
+		int n = poll(&fd, 1, 5);
+		(void)pthread_mutex_lock(&a->lock);
+		if (n > 0)
+			return -ECANCELED;
+	}
+	return 0;
+}
+
+static int write_body(int fd, uint64_t number, uint64_t size)
+{
+	char block[4096];
+	memset(block, 'x', sizeof(block));
+	int len = snprintf(block, sizeof(block), "%ju\n", (uintmax_t)number);
+	block[len] = 'x';
+	while (size > 0) {
+		size_t n = size < sizeof(block) ? size : sizeof(block);
+		ssize_t written = write(fd, block, n);
+		if (written < 0)
+			return -errno;
+		size -= (uint64_t)written;
+		memset(block, 'x', (size_t)len);
+	}
+	return 0;
+}
+
+static int fake_fetched(struct remote *remote, int fd, struct remote_body *out)
+{
+	struct fake_remote *r = (struct fake_remote *)remote;
+	struct fake_account *a = r->account;
+	(void)pthread_mutex_lock(&a->lock);
+	int err = called_locked(r, FAKE_FETCHED);
+	if (err == 0)
+		err = await_release_locked(r);
+	if (err < 0 || r->owed_count == 0) {
+		bool is_one = r->owed_count > 0 &&
+		              remote_error_scope(err) == REMOTE_SCOPE_MESSAGE;
+		if (!is_one) {
+			(void)pthread_mutex_unlock(&a->lock);
+			return err;
+		}
+	}
+	uint64_t number = r->owed[0];
+	memmove(r->owed, r->owed + 1, --r->owed_count * sizeof(r->owed[0]));
+	const struct fake_message *m = message_locked(r->owed_folder, number);
+	uint64_t size = m != NULL ? m->size : 0;
+	if (err == 0 && (m == NULL || m->is_lost))
+		err = -ESTALE;
+	(void)snprintf(r->text, sizeof(r->text), "%ju/%ju",
+	               (uintmax_t)r->owed_folder->validity, (uintmax_t)number);
+	(void)pthread_mutex_unlock(&a->lock);
+	*out = (struct remote_body){ .key = r->text, .err = err };
+	if (err < 0)
+		return 1;
+	out->size = size;
+	out->wire_size = size + 1;
+	err = write_body(fd, number, size);
+	return err < 0 ? err : 1;
+}
+
+static void fake_free(struct remote *remote)
+{
+	remote_release(remote);
+	free(remote);
+}
+
+static const struct remote_ops fake_ops = {
+	.connect = fake_connect,
+	.disconnect = fake_disconnect,
+	.list = fake_list,
+	.list_next = fake_list_next,
+	.pull = fake_pull,
+	.next = fake_next,
+	.fetch = fake_fetch,
+	.fetched = fake_fetched,
+	.free = fake_free,
+};
+
+struct remote *fake_remote_new(struct fake_account *a)
+{
+	struct fake_remote *r = xmalloc(sizeof(*r));
+	r->account = a;
+	if (remote_init(&r->remote, &fake_ops) < 0)
+		abort();
+	return &r->remote;
+}

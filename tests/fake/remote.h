@@ -1,0 +1,74 @@
+/*
+ * An account in memory, and struct remotes that serve it: for tests of the
+ * cache.  All functions may be called from any thread.
+ */
+#ifndef TESTS_FAKE_REMOTE_H
+#define TESTS_FAKE_REMOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mail/remote.h"
+
+enum fake_op {
+	FAKE_CONNECT,
+	FAKE_LIST,
+	FAKE_LIST_NEXT,
+	FAKE_PULL,
+	FAKE_NEXT,
+	FAKE_FETCH,
+	FAKE_FETCHED,
+};
+#define FAKE_OPS 7
+
+struct fake_account;
+
+/* An account without folders. */
+struct fake_account *fake_account_new(void);
+/* After all its remotes. */
+void fake_account_free(struct fake_account *a);
+
+/* One more connection. */
+struct remote *fake_remote_new(struct fake_account *a);
+
+void fake_folder_add(struct fake_account *a, const char *name,
+                     unsigned attributes);
+void fake_folder_remove(struct fake_account *a, const char *name);
+
+/*
+ * Add count messages with keys counting up; each body is its key, then 'x' up
+ * to size.  The claim is one byte more than the truth.  Returns the first's
+ * number; its key is that in decimal.
+ */
+uint64_t fake_message_add(struct fake_account *a, const char *folder,
+                          size_t count, uint64_t size, unsigned flags);
+void fake_message_flag(struct fake_account *a, const char *folder,
+                       uint64_t number, unsigned flags);
+void fake_message_remove(struct fake_account *a, const char *folder,
+                         uint64_t number);
+/* A body that is gone although it is listed. */
+void fake_message_lose(struct fake_account *a, const char *folder,
+                       uint64_t number);
+
+/* Every message gets another key; cursors given before are void. */
+void fake_folder_reset(struct fake_account *a, const char *folder);
+
+/* Messages one pull gives at most; 0: all. */
+void fake_chunk(struct fake_account *a, size_t count);
+
+/* The nth call of op from now on (1: the next), and repeat - 1 more, fail. */
+void fake_fail(struct fake_account *a, enum fake_op op, int nth, int repeat,
+               int err);
+
+/* While held, bodies do not come: fetched waits for release or abort. */
+void fake_hold(struct fake_account *a, bool is_held);
+
+/* Wait until op was called count times in all, or 20 s passed: then false. */
+bool fake_await(struct fake_account *a, enum fake_op op, int count);
+int fake_calls(struct fake_account *a, enum fake_op op);
+/* How often any body was asked for; and the most wants in one fetch. */
+int fake_wants(struct fake_account *a);
+int fake_wants_most(struct fake_account *a);
+
+#endif

@@ -35,6 +35,11 @@
 #define KEEPALIVE_IDLE_S     60
 #define KEEPALIVE_INTERVAL_S 15
 
+/* Those that a password is enough for; libcurl takes the best of them. */
+#define PASSWORD_MECHANISMS \
+	"AUTH=SCRAM-SHA-256;AUTH=SCRAM-SHA-1;AUTH=CRAM-MD5;" \
+	"AUTH=PLAIN;AUTH=LOGIN"
+
 struct conn {
 	CURLM *multi;
 	CURL *easy;
@@ -380,12 +385,31 @@ static int settle(struct conn *c, const struct conn_config *config,
 	return 0;
 }
 
+/*
+ * Asked for the best mechanism, libcurl tries GSSAPI or NTLM for a user with
+ * an @ where the server offers them, and gives up without a ticket.
+ */
+static bool is_worth_a_password(const struct conn_config *config, CURLcode code)
+{
+	return code == CURLE_AUTH_ERROR && config->auth == NULL &&
+	       config->secret_kind != CONN_SECRET_NONE &&
+	       config->secret_kind != CONN_SECRET_TOKEN_COMMAND;
+}
+
 static int log_in(struct conn *c, const struct conn_config *config,
                   struct conn_report *r)
 {
 	CURLcode code = CURLE_OK;
+	int64_t deadline = deadline_in(config->timeout_ms);
 	(void)curl_multi_add_handle(c->multi, c->easy);
-	int err = drive(c, deadline_in(config->timeout_ms), &code);
+	int err = drive(c, deadline, &code);
+	if (err == 0 && is_worth_a_password(config, code)) {
+		(void)curl_multi_remove_handle(c->multi, c->easy);
+		(void)curl_easy_setopt(c->easy, CURLOPT_LOGIN_OPTIONS,
+		                       PASSWORD_MECHANISMS);
+		(void)curl_multi_add_handle(c->multi, c->easy);
+		err = drive(c, deadline, &code);
+	}
 	take_times(c, r);
 	const struct failure f = { .code = code,
 		                   .step = step_now(c, r, config),

@@ -145,6 +145,28 @@ static void pop3_logs_in(void **state)
 	finish(&p);
 }
 
+/* We have no ticket, so libcurl gives up on the first connection. */
+static void a_password_is_used_where_gssapi_is_offered_too(void **state)
+{
+	struct peer p;
+	static const char script[] =
+		"S: * OK hello\n"
+		"C: A1 CAPABILITY\n"
+		"S: * CAPABILITY AUTH=GSSAPI AUTH=PLAIN SASL-IR\n"
+		"S: A1 OK done\n"
+		"!stall\n"
+		"S: * OK hello\n"
+		"C: A2 CAPABILITY\n"
+		"S: * CAPABILITY AUTH=GSSAPI AUTH=PLAIN SASL-IR\n"
+		"S: A2 OK done\n"
+		"C: A3 AUTHENTICATE PLAIN *\n"
+		"S: A3 OK welcome\n";
+	start(&p, script, CONN_TLS, CERT_GOOD);
+	p.config.user = "bob@example.org";
+	assert_int_equal(open_it(&p), 0);
+	finish(&p);
+}
+
 static void a_token_is_sent_as_a_bearer(void **state)
 {
 	struct peer p;
@@ -477,6 +499,8 @@ int main(void)
 		cmocka_unit_test(
 			without_tls_a_login_works_where_the_user_says_so),
 		cmocka_unit_test(pop3_logs_in),
+		cmocka_unit_test(
+			a_password_is_used_where_gssapi_is_offered_too),
 		cmocka_unit_test(a_token_is_sent_as_a_bearer),
 		cmocka_unit_test(what_is_refused_never_hears_the_password),
 		cmocka_unit_test(a_server_without_tls_is_not_told_the_password),

@@ -1,9 +1,11 @@
 /*
  * Changes of a folder, from the server into the index.
  *
- * They are saved in short transactions.  Each is idempotent, so that a pull
- * that ends early costs its work and no truth: the cursor is saved with the
- * last.  Events of a transaction are told after its commit.
+ * They are gathered in memory and then saved in short transactions: none is
+ * open while we wait for the server, for the lock on writing goes with it.
+ * Each change is idempotent, so that a pull that ends early costs its work and
+ * no truth: the cursor is saved with the last.  Events of a transaction are
+ * told after its commit.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,9 +17,16 @@
 #include "util/fault.h"
 #include "util/log.h"
 #include "util/mem.h"
+#include "util/strbuf.h"
 
 /* Others wait for the writer no longer than about this. */
 #define BATCH_MS 5
+
+/* A change, its strings at offsets of pull.text. */
+struct gathered {
+	struct remote_change change;
+	size_t key, keywords;
+};
 
 struct pull {
 	struct cache *cache;
@@ -27,6 +36,9 @@ struct pull {
 	/* Entries known before, and a bit for each that was named since. */
 	int64_t first, last;
 	unsigned char *seen; /* NULL: there were none */
+	struct gathered gathered[DB_BATCH];
+	size_t gathered_count;
+	struct strbuf text;
 	/* The transaction under way; NULL: none. */
 	struct db_conn *conn;
 	int rows;
@@ -243,6 +255,35 @@ static int apply(struct pull *p, const struct remote_change *change)
 	return 0;
 }
 
+static size_t add_text(struct pull *p, const char *s)
+{
+	size_t at = p->text.len;
+	strbuf_add(&p->text, s == NULL ? "" : s, s == NULL ? 1 : strlen(s) + 1);
+	return at;
+}
+
+static void gather(struct pull *p, const struct remote_change *change)
+{
+	struct gathered *g = &p->gathered[p->gathered_count++];
+	g->change = *change;
+	g->key = add_text(p, change->key);
+	g->keywords = add_text(p, change->keywords);
+}
+
+static int apply_gathered(struct pull *p)
+{
+	int err = 0;
+	for (size_t i = 0; i < p->gathered_count && err == 0; i++) {
+		struct gathered *g = &p->gathered[i];
+		g->change.key = p->text.bytes + g->key;
+		g->change.keywords = p->text.bytes + g->keywords;
+		err = apply(p, &g->change);
+	}
+	p->gathered_count = 0;
+	strbuf_clear(&p->text);
+	return err < 0 ? err : commit_batch(p);
+}
+
 /* The next entry of a place, after id, that no change named. */
 static int next_unseen(struct pull *p, enum cache_place place, int64_t after,
                        struct cache_entry *out)
@@ -342,16 +383,17 @@ static int receive(struct pull *p, struct remote *r, const char *state,
 	int64_t count = 0;
 	int n;
 	while ((n = remote_next(r, &change, &cursor)) == 1) {
-		int err = apply(p, &change);
+		gather(p, &change);
+		if (++count % DB_BATCH != 0)
+			continue;
+		int err = apply_gathered(p);
 		if (err < 0)
 			return err;
-		if (++count % DB_BATCH == 0)
-			show_progress(p, count);
+		show_progress(p, count);
 	}
+	int err = apply_gathered(p); /* true, if not all */
 	if (n == 0)
-		n = finish(p, &cursor, state);
-	else
-		(void)commit_batch(p); /* true, if not all */
+		n = err < 0 ? err : finish(p, &cursor, state);
 	if (n == 0)
 		*more_out = cursor.more;
 	return n;
@@ -404,6 +446,7 @@ int pull_folder(struct cache *c, struct remote *r, int64_t folder,
 		log_context(c->account, NULL);
 	}
 	free(p->seen);
+	strbuf_release(&p->text);
 	free(p);
 	db_checkpoint(c->db);
 	return err;

@@ -349,6 +349,36 @@ static void sizes_are_exact_once_open(void **state)
 	       "&& test $(tail -c +1 $3 | wc -c) = 100");
 }
 
+static void sizes_are_exact_in_a_storm_of_stats(void **state)
+{
+	struct fixture *f = fixture_of(state);
+	for (size_t i = 0; i < 1500; i++)
+		fake_message(f->cache, f->inbox, CACHE_CUR, 0, 50 + i, 7);
+	mount_now(f, FS_NESTED, 1);
+	pid_t storms[3];
+	for (size_t i = 0; i < COUNT_OF(storms); i++)
+		storms[i] = client("cd \"$M/INBOX/cur\" && "
+		                   "while ls -l; do :; done >/dev/null");
+	expect_client("sizes");
+	for (size_t i = 0; i < COUNT_OF(storms); i++) {
+		(void)kill(storms[i], SIGKILL);
+		(void)finish(storms[i], 5000);
+	}
+}
+
+static void a_large_directory_is_listed_whole(void **state)
+{
+	struct fixture *f = fixture_of(state);
+	for (int i = 0; i < 100000; i++)
+		fake_message(f->cache, f->inbox, CACHE_CUR, 0, 50, 7);
+	mount_now(f, FS_NESTED, 1);
+	int64_t begin = clock_now_ms();
+	expect("test $(ls -U \"$M/INBOX/cur\" | wc -l) = 100000");
+	print_message("ls -U of 100000: %d ms\n",
+	              (int)(clock_now_ms() - begin));
+	expect("test $(stat -c %s \"$M\"/INBOX/cur/*0000000000000007*) = 58");
+}
+
 static void scans_are_stable_while_entries_change(void **state)
 {
 	struct fixture *f = fixture_of(state);
@@ -568,6 +598,8 @@ int main(int argc, char **argv)
 		MOUNT_TEST(several_accounts_are_directories),
 		MOUNT_TEST(odd_names_are_reachable_and_confined),
 		MOUNT_TEST(sizes_are_exact_once_open),
+		MOUNT_TEST(sizes_are_exact_in_a_storm_of_stats),
+		MOUNT_TEST(a_large_directory_is_listed_whole),
 		MOUNT_TEST(scans_are_stable_while_entries_change),
 		MOUNT_TEST(the_kernel_is_told_what_changed),
 		MOUNT_TEST(a_first_listing_is_waited_for),

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/clock.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/mem.h"
 #include "util/strbuf.h"
 

@@ -1,0 +1,83 @@
+#!/bin/bash
+# What `./run check` does once the packages are there: every step runs, and
+# the last line says which failed.
+set -u
+cd "$(dirname "$0")/.."
+
+JOBS=$(nproc)
+SOURCES="util mail net imapclient cache fs cli"
+failed=()
+
+step() {
+	local name=$1
+	shift
+	printf '== %s\n' "$name"
+	"$@" || failed+=("$name")
+}
+
+# build DIRECTORY COMPILER OPTION...
+build() {
+	local dir=$1 cc=$2
+	shift 2
+	[ -f "$dir/build.ninja" ] ||
+		CC=$cc meson setup "$dir" --werror -Dtests=enabled "$@" >/dev/null
+	ninja -C "$dir" -j "$JOBS" --quiet
+}
+
+unit() {
+	meson test -C "$1" --no-rebuild --print-errorlogs "${@:2}"
+}
+
+sanitized() {
+	build "build-$1" clang -Db_lundef=false "-Db_sanitize=$2" \
+		-Dfault_points=true && unit "build-$1"
+}
+
+mounted() {
+	MAILMOUNT=$PWD/$1/cli/mailmount timeout -k 10 1800 \
+		/usr/bin/python3 -m pytest -c tests/pytest.ini \
+		--rootdir tests -q tests/mount
+}
+
+sources() { git ls-files '*.c' '*.h'; }
+
+under_valgrind() {
+	build build-gcc gcc -Dfault_points=true &&
+		unit build-gcc --timeout-multiplier 10 --wrapper \
+			'valgrind -q --error-exitcode=99 --leak-check=full'
+}
+
+formatted() { sources | xargs clang-format --dry-run -Werror; }
+
+tidy() {
+	build build-clang clang &&
+		git ls-files $SOURCES | grep '\.c$' |
+		xargs -P "$JOBS" -n 4 clang-tidy -p build-clang --quiet
+}
+
+cpp_check() {
+	cppcheck --quiet --error-exitcode=1 --inline-suppr \
+		--enable=warning,portability --suppress=missingIncludeSystem \
+		-D_GNU_SOURCE -I . $SOURCES
+}
+
+export ASAN_OPTIONS=detect_stack_use_after_return=1:abort_on_error=0
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export TSAN_OPTIONS=halt_on_error=1
+
+step "include table" tests/layers.py
+step "clang-format" formatted
+step "gcc -Werror" build build-gcc gcc -Dfault_points=true
+step "clang -Werror" build build-clang clang
+step "address, undefined" sanitized asan address,undefined
+step "mount tests, address, undefined" mounted build-asan
+step "thread" sanitized tsan thread
+step "valgrind" under_valgrind
+step "clang-tidy" tidy
+step "cppcheck" cpp_check
+
+if [ ${#failed[@]} -gt 0 ]; then
+	printf 'FAILED: %s\n' "${failed[@]}"
+	exit 1
+fi
+echo "all checks passed"

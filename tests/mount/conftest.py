@@ -1,0 +1,138 @@
+"""Servers that live as long as the run, daemons that live as long as a test."""
+import contextlib
+import itertools
+import os
+import pathlib
+import shutil
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from daemon import PROGRAM, Daemon  # noqa: E402
+from servers import corpus, process, tls  # noqa: E402
+from servers.client import Client  # noqa: E402
+from servers.courier import Courier  # noqa: E402
+from servers.cyrus import Cyrus  # noqa: E402
+from servers.dovecot import Dovecot, minimal  # noqa: E402
+from servers.mailutils import Mailutils  # noqa: E402
+
+
+def pytest_collection_modifyitems(items):
+    why = None
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        why = "NO /dev/fuse HERE: nothing was mounted, nothing is proved"
+    elif not shutil.which(PROGRAM):
+        raise pytest.UsageError(f"{PROGRAM}: not built; set MAILMOUNT")
+    for item in items:
+        if why and item.path.parent.name == "mount":
+            item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.fixture(scope="session")
+def base():
+    path = process.make_base()
+    yield path
+    process.remove(path)
+
+
+@pytest.fixture(scope="session")
+def authority(base):
+    return tls.Authority(base / "tls")
+
+
+@pytest.fixture(scope="session")
+def pem(authority):
+    return authority.issue("good")
+
+
+@pytest.fixture(scope="session")
+def dovecot(base, pem):
+    server = Dovecot(base / "dovecot", pem).start()
+    yield server
+    server.stop()
+
+
+SERVERS = {
+    "dovecot": lambda base, pem: Dovecot(
+        base / "dovecot-maildir", pem, format="maildir:~/Maildir"),
+    "minimal": lambda base, pem: minimal(base / "minimal", pem),
+    "cyrus": lambda base, pem: Cyrus(base / "cyrus", pem, base),
+    "courier": lambda base, pem: Courier(base / "courier", pem, base),
+    "mailutils": lambda base, pem: Mailutils(base / "mailutils", pem, base),
+}
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def server(request, base, pem):
+    """Each real server in turn, bob's account filled with odd mail."""
+    with contextlib.ExitStack() as stack:
+        try:
+            running = SERVERS[request.param](base, pem)
+            stack.callback(running.stop)
+            running.start()
+        except process.Unavailable as why:
+            pytest.skip(f"{request.param}: {why}")
+        running.name = request.param
+        with Client(running.port, "bob", running.password) as client:
+            corpus.fill(client, running.separator)
+        yield running
+
+
+_users = (f"user{number}" for number in itertools.count(1))
+
+
+@pytest.fixture
+def user():
+    """A name nobody has used; Dovecot takes every one."""
+    return next(_users)
+
+
+@pytest.fixture
+def client(dovecot, user):
+    with Client(dovecot.port, user, dovecot.password) as found:
+        yield found
+
+
+@pytest.fixture
+def daemons():
+    """Make a Daemon(options); all are gone after the test."""
+    with contextlib.ExitStack() as stack:
+        def make(**options):
+            daemon = Daemon(process.make_base(), **options)
+            stack.callback(daemon.clean)
+            return daemon
+        yield make
+
+
+@pytest.fixture
+def options(authority, dovecot, user):
+    """The usual account: on Dovecot, by TLS."""
+    return account(authority, dovecot, user)
+
+
+def account(authority, server, user="bob"):
+    return {"server": f"imaps://localhost:{server.tls_port}", "user": user,
+            "password": server.password, "tls_ca": authority.ca,
+            "timeout": "10s"}
+
+
+@pytest.fixture
+def mail(daemons, options):
+    """A daemon for the usual account; the test starts it."""
+    return daemons(**options)
+
+
+@pytest.fixture
+def messages(client):
+    """Append count small messages; returns their bodies as on the wire."""
+    def append(count, mailbox="INBOX", flags=r"\Seen", lines=20):
+        bodies = []
+        for number in range(count):
+            body = corpus.HEAD % b"message %d" % number
+            body += b"line\r\n" * (lines + number % 7)
+            assert client.append(mailbox, body, flags, 1_700_000_000 + number)
+            bodies.append(body)
+        return bodies
+    return append

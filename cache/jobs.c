@@ -63,6 +63,7 @@ struct pull {
 	bool is_running;
 	bool is_awaited;
 	bool is_again; /* asked for while it ran */
+	int tries;     /* that ended with their session */
 	int64_t progress_at;
 	char state[REMOTE_CURSOR_MAX + 1];
 };
@@ -532,11 +533,10 @@ static enum work next_locked(struct jobs *jobs, size_t session)
 		return WORK_PULL;
 	if (bodies && !TAILQ_EMPTY(&jobs->ahead))
 		return WORK_BODIES;
-	if (list)
-		return WORK_LIST;
+	/* What the last list found comes before the next. */
 	if (pulls && next_pull_locked(jobs, false) != NULL)
 		return WORK_PULL;
-	return WORK_NONE;
+	return list ? WORK_LIST : WORK_NONE;
 }
 
 enum work jobs_next(struct jobs *jobs, size_t session, int64_t *until_out)
@@ -674,19 +674,42 @@ void jobs_pull_progress(struct jobs *jobs, int64_t folder)
 	(void)pthread_mutex_unlock(&jobs->lock);
 }
 
-void jobs_pull_end(struct jobs *jobs, int64_t folder, bool again)
+static void end_pull_locked(struct jobs *jobs, struct pull *p, bool again)
+{
+	TAILQ_REMOVE(&jobs->pulls, p, link);
+	p->is_running = false;
+	if (again || p->is_again)
+		TAILQ_INSERT_TAIL(&jobs->pulls, p, link);
+	else
+		free(p);
+}
+
+void jobs_pull_end(struct jobs *jobs, int64_t folder, bool more)
 {
 	(void)pthread_mutex_lock(&jobs->lock);
 	struct pull *p = find_pull_locked(jobs, folder);
 	if (p != NULL) {
-		TAILQ_REMOVE(&jobs->pulls, p, link);
-		p->is_running = false;
-		if (again || p->is_again)
-			TAILQ_INSERT_TAIL(&jobs->pulls, p, link);
-		else
-			free(p);
+		p->tries = 0;
+		end_pull_locked(jobs, p, more);
 	}
 	(void)pthread_mutex_unlock(&jobs->lock);
+}
+
+void jobs_pull_failed(struct jobs *jobs, int64_t folder, int err)
+{
+	struct wait_list ended = TAILQ_HEAD_INITIALIZER(ended);
+	(void)pthread_mutex_lock(&jobs->lock);
+	struct pull *p = find_pull_locked(jobs, folder);
+	if (p != NULL && ++p->tries < TRIES_MAX) {
+		end_pull_locked(jobs, p, true);
+	} else if (p != NULL) {
+		/* One bad folder must not keep us from the others. */
+		p->is_again = false;
+		end_pull_locked(jobs, p, false);
+		end_waits_locked(jobs, WAIT_LISTING, folder, &ended);
+	}
+	(void)pthread_mutex_unlock(&jobs->lock);
+	answer(&ended, err, -1, 0);
 }
 
 void jobs_listed(struct jobs *jobs, int64_t folder, int err)

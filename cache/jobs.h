@@ -99,8 +99,13 @@ void jobs_pull_add(struct jobs *jobs, int64_t folder, bool is_first,
 /* Returns the folder, 0: none; and its state. */
 int64_t jobs_pull_take(struct jobs *jobs, char *state_out, size_t size);
 void jobs_pull_progress(struct jobs *jobs, int64_t folder);
-/* It is over, or (again) goes back to the queue's end. */
-void jobs_pull_end(struct jobs *jobs, int64_t folder, bool again);
+/* It ended well; more: it goes back to the queue's end. */
+void jobs_pull_end(struct jobs *jobs, int64_t folder, bool more);
+/*
+ * Its session failed: another try, or when there were enough, err for who
+ * waits, and peace until the next list.
+ */
+void jobs_pull_failed(struct jobs *jobs, int64_t folder, int err);
 
 /* A folder was listed, or cannot be. */
 void jobs_listed(struct jobs *jobs, int64_t folder, int err);

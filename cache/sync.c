@@ -114,7 +114,7 @@ static void recover(struct session *s, int64_t folder, int err)
 		break;
 	}
 	if (folder != 0)
-		jobs_pull_end(jobs, folder, true);
+		jobs_pull_failed(jobs, folder, err);
 	disconnect(s);
 	if (s->failures > 0 && !s->is_finished)
 		back_off(s);

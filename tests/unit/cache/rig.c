@@ -1,0 +1,284 @@
+#include "tests/unit/cache/rig.h"
+
+#include "tests/unit/test.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <sched.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+#include "util/mem.h"
+
+#define INTERVAL_MS 60000
+
+static void tell(struct rig *rig, int *counter)
+{
+	(void)pthread_mutex_lock(&rig->lock);
+	++*counter;
+	(void)pthread_cond_broadcast(&rig->changed);
+	(void)pthread_mutex_unlock(&rig->lock);
+}
+
+static void on_entries(void *arg, int64_t folder)
+{
+	struct rig *rig = arg;
+	tell(rig, &rig->entries_changed);
+}
+
+static void on_moved(void *arg, const struct cache_entry *old)
+{
+	struct rig *rig = arg;
+	tell(rig, &rig->moved);
+}
+
+static void on_folders(void *arg, int64_t parent, const char *gone)
+{
+	struct rig *rig = arg;
+	if (gone != NULL) {
+		(void)pthread_mutex_lock(&rig->lock);
+		(void)snprintf(rig->gone, sizeof(rig->gone), "%s", gone);
+		(void)pthread_mutex_unlock(&rig->lock);
+	}
+	tell(rig, &rig->folders_changed);
+}
+
+static void on_size(void *arg, int64_t message)
+{
+	struct rig *rig = arg;
+	tell(rig, &rig->sizes_known);
+}
+
+void rig_open(struct rig *rig)
+{
+	static const struct cache_listener listener = {
+		on_entries,
+		on_moved,
+		on_folders,
+		on_size,
+	};
+	char *why = NULL;
+	int err = cache_open(&rig->config, &rig->cache, &why);
+	if (err < 0)
+		fail_msg("%s", why);
+	cache_listen(rig->cache, &listener, rig);
+}
+
+void rig_start(struct rig *rig, size_t sessions)
+{
+	struct remote *remotes[8];
+	for (size_t i = 0; i < sessions; i++)
+		remotes[i] = fake_remote_new(rig->account);
+	assert_int_equal(cache_start(rig->cache, remotes, sessions), 0);
+}
+
+void rig_close(struct rig *rig)
+{
+	if (rig->cache == NULL)
+		return;
+	cache_stop(rig->cache);
+	cache_close(rig->cache);
+	rig->cache = NULL;
+}
+
+int rig_setup(void **state)
+{
+	struct rig *rig = xmalloc(sizeof(*rig));
+	(void)snprintf(rig->dir, sizeof(rig->dir), "/tmp/cache-test-XXXXXX");
+	assert_non_null(mkdtemp(rig->dir));
+	(void)snprintf(rig->state_dir, sizeof(rig->state_dir), "%s/state",
+	               rig->dir);
+	(void)snprintf(rig->cache_dir, sizeof(rig->cache_dir), "%s/cache",
+	               rig->dir);
+	rig->config = (struct cache_config){
+		.account = "work",
+		.state_dir = rig->state_dir,
+		.cache_dir = rig->cache_dir,
+		.size_limit = 100 << 20,
+		.timeout_ms = 30000,
+		.interval_ms = INTERVAL_MS,
+	};
+	pthread_condattr_t attr;
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_mutex_init(&rig->lock, NULL);
+	(void)pthread_cond_init(&rig->changed, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	rig->account = fake_account_new();
+	fake_folder_add(rig->account, "INBOX", 0);
+	fake_folder_add(rig->account, "Lists/c", 0);
+	rig_open(rig);
+	*state = rig;
+	return 0;
+}
+
+static int remove_node(const char *path, const struct stat *st, int type,
+                       struct FTW *ftw)
+{
+	return remove(path);
+}
+
+int rig_teardown(void **state)
+{
+	struct rig *rig = *state;
+	rig_close(rig);
+	int64_t violations = rig_violations(rig);
+	fake_account_free(rig->account);
+	(void)nftw(rig->dir, remove_node, 16, FTW_DEPTH | FTW_PHYS);
+	(void)pthread_mutex_destroy(&rig->lock);
+	(void)pthread_cond_destroy(&rig->changed);
+	free(rig);
+	assert_int_equal(violations, 0);
+	return 0;
+}
+
+void rig_done(void *arg, int err, const struct cache_body *body)
+{
+	struct outcome *o = arg;
+	(void)pthread_mutex_lock(&o->rig->lock);
+	o->is_done = true;
+	o->runs++;
+	o->err = err;
+	o->body = body != NULL ? *body : (struct cache_body){ .fd = -1 };
+	(void)pthread_cond_broadcast(&o->rig->changed);
+	(void)pthread_mutex_unlock(&o->rig->lock);
+}
+
+int rig_outcome(struct rig *rig, struct outcome *o)
+{
+	struct timespec end;
+	(void)clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += 20;
+	(void)pthread_mutex_lock(&rig->lock);
+	int err = 0;
+	while (!o->is_done && err == 0)
+		err = pthread_cond_timedwait(&rig->changed, &rig->lock, &end);
+	(void)pthread_mutex_unlock(&rig->lock);
+	if (err != 0)
+		fail_msg("no completion ran");
+	assert_int_equal(o->runs, 1);
+	return o->err;
+}
+
+static int await(struct rig *rig, int64_t folder)
+{
+	struct outcome o = { .rig = rig };
+	struct cache_wait *wait;
+	int n = cache_listing_await(rig->cache, folder, rig_done, &o, &wait);
+	if (n == 0)
+		return rig_outcome(rig, &o);
+	return n == 1 ? 0 : n;
+}
+
+int rig_list(struct rig *rig)
+{
+	return await(rig, CACHE_ROOT);
+}
+
+int64_t rig_listed(struct rig *rig, const char *level)
+{
+	struct cache_folder folder;
+	assert_int_equal(rig_list(rig), 0);
+	assert_int_equal(cache_folder_find(rig->cache, CACHE_ROOT, level,
+	                                   &folder),
+	                 0);
+	assert_int_equal(await(rig, folder.id), 0);
+	return folder.id;
+}
+
+void rig_poll(struct rig *rig)
+{
+	/* A look begins only when what the one before found is done. */
+	int lists = fake_calls(rig->account, FAKE_LIST);
+	while (fake_calls(rig->account, FAKE_LIST) < lists + 3) {
+		clock_advance_ms(1000);
+		cache_tick(rig->cache);
+		(void)sched_yield();
+	}
+}
+
+struct cache_entry rig_entry(struct rig *rig, int64_t folder,
+                             enum cache_place place, int n)
+{
+	struct cache_entry entry = { 0 };
+	assert_int_equal(cache_scan_begin(rig->cache, folder, place, 0), 0);
+	for (int i = 0; i <= n; i++)
+		assert_int_equal(cache_scan_next(rig->cache, &entry), 1);
+	cache_scan_end(rig->cache);
+	return entry;
+}
+
+int rig_read(struct rig *rig, const struct cache_entry *entry)
+{
+	struct outcome o = { .rig = rig };
+	struct cache_wait *wait;
+	int n = cache_body_open(rig->cache, entry->message.id, entry->id,
+	                        rig_done, &o, &o.body, &wait);
+	if (n < 0)
+		return n;
+	if (n == 0)
+		n = rig_outcome(rig, &o);
+	if (n < 0)
+		return n;
+	struct stat st;
+	assert_int_equal(fstat(o.body.fd, &st), 0);
+	assert_int_equal(st.st_size, o.body.size);
+	(void)close(o.body.fd);
+	return 0;
+}
+
+int64_t rig_violations(struct rig *rig)
+{
+	static const char *const queries[] = {
+		"SELECT count(*) FROM entry WHERE message NOT IN"
+		" (SELECT id FROM message)",
+		"SELECT count(*) FROM message WHERE id NOT IN"
+		" (SELECT message FROM entry)",
+		"SELECT count(*) FROM entry WHERE folder NOT IN"
+		" (SELECT id FROM folder) OR dir NOT IN"
+		" (folder * 4, folder * 4 + 1)",
+		"SELECT count(*) FROM folder f WHERE new_count <>"
+		" (SELECT count(*) FROM entry WHERE dir = f.id * 4) OR"
+		" cur_count <>"
+		" (SELECT count(*) FROM entry WHERE dir = f.id * 4 + 1)",
+		"SELECT count(*) FROM folder WHERE parent <> -1 AND"
+		" parent NOT IN (SELECT id FROM folder)",
+		"SELECT count(*) FROM entry WHERE dir % 4 = 0 AND flags <> 0",
+		"SELECT count(*) FROM message WHERE body_bytes IS NOT NULL AND"
+		" (size IS NOT body_bytes OR used_at IS NULL)",
+		"SELECT count(*) FROM void v LEFT JOIN entry e ON"
+		" e.dir = v.dir AND e.id = v.entry"
+		" WHERE e.id IS NULL OR e.key IS NOT NULL",
+		"SELECT count(*) FROM entry WHERE key IS NULL AND id NOT IN"
+		" (SELECT entry FROM void)",
+		"SELECT count(*) FROM account WHERE"
+		" next_id <= (SELECT coalesce(max(id), 0) FROM message) OR"
+		" next_folder <= (SELECT max(id) FROM folder)",
+	};
+	char path[128];
+	(void)snprintf(path, sizeof(path), "%s/index.db", rig->state_dir);
+	sqlite3 *sqlite;
+	int64_t violations = 0;
+	if (sqlite3_open(path, &sqlite) != SQLITE_OK)
+		return -1;
+	for (size_t i = 0; i < COUNT_OF(queries); i++) {
+		sqlite3_stmt *s;
+		if (sqlite3_prepare_v2(sqlite, queries[i], -1, &s, NULL) !=
+		    SQLITE_OK)
+			return -1;
+		(void)sqlite3_step(s);
+		int64_t count = sqlite3_column_int64(s, 0);
+		if (count != 0)
+			print_error("%s: %ld\n", queries[i], (long)count);
+		violations += count;
+		(void)sqlite3_finalize(s);
+	}
+	(void)sqlite3_close(sqlite);
+	return violations;
+}

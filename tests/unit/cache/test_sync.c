@@ -1,0 +1,277 @@
+#include "tests/unit/test.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "tests/unit/cache/rig.h"
+#include "util/clock.h"
+
+static void the_list_makes_the_tree(void **state)
+{
+	struct rig *rig = *state;
+	struct cache_folder lists, c;
+	rig_start(rig, 1);
+	assert_int_equal(rig_list(rig), 0);
+	assert_int_equal(cache_folder_find(rig->cache, CACHE_ROOT, "Lists",
+	                                   &lists),
+	                 0);
+	assert_int_equal(lists.attributes, MAIL_FOLDER_NOSELECT);
+	assert_int_equal(lists.children, 1);
+	assert_int_equal(cache_folder_find(rig->cache, lists.id, "c", &c), 0);
+	assert_int_equal(cache_folder_next(rig->cache, CACHE_ROOT, lists.id,
+	                                   &c),
+	                 -ENOENT);
+}
+
+static void a_folder_not_listed_any_more_goes_with_its_entries(void **state)
+{
+	struct rig *rig = *state;
+	struct cache_folder folder;
+	fake_folder_add(rig->account, "Old/deep", 0);
+	fake_message_add(rig->account, "Old/deep", 10, 5, 0);
+	rig_start(rig, 1);
+	rig_listed(rig, "INBOX");
+	rig_poll(rig);
+	fake_folder_remove(rig->account, "Old/deep");
+	rig_poll(rig);
+	assert_int_equal(cache_folder_find(rig->cache, CACHE_ROOT, "Old",
+	                                   &folder),
+	                 -ENOENT);
+	assert_string_equal(rig->gone, "Old");
+}
+
+static void a_list_that_fails_removes_nothing(void **state)
+{
+	struct rig *rig = *state;
+	struct cache_folder folder;
+	rig_start(rig, 1);
+	rig_listed(rig, "INBOX");
+	rig_poll(rig);
+	fake_folder_remove(rig->account, "Lists/c");
+	fake_fail(rig->account, FAKE_LIST_NEXT, 2, 100000, -EPROTO);
+	int lists = fake_calls(rig->account, FAKE_LIST_NEXT);
+	while (fake_calls(rig->account, FAKE_LIST_NEXT) < lists + 4) {
+		clock_advance_ms(1000);
+		cache_tick(rig->cache);
+	}
+	cache_stop(rig->cache);
+	assert_int_equal(cache_folder_find(rig->cache, CACHE_ROOT, "Lists",
+	                                   &folder),
+	                 0);
+}
+
+static void patterns_choose_folders(void **state)
+{
+	struct rig *rig = *state;
+	static const char *const patterns[] = { "*", "!Lists/*" };
+	struct cache_folder folder;
+	rig_close(rig);
+	rig->config.folders = patterns;
+	rig->config.folder_count = 2;
+	rig_open(rig);
+	rig_start(rig, 1);
+	assert_int_equal(rig_list(rig), 0);
+	assert_int_equal(cache_folder_find(rig->cache, CACHE_ROOT, "INBOX",
+	                                   &folder),
+	                 0);
+	assert_int_equal(cache_folder_find(rig->cache, CACHE_ROOT, "Lists",
+	                                   &folder),
+	                 -ENOENT);
+}
+
+static void unflagged_messages_are_new_and_others_cur(void **state)
+{
+	struct rig *rig = *state;
+	fake_message_add(rig->account, "INBOX", 2500, 100, 0);
+	fake_message_add(rig->account, "INBOX", 3, 100, MAIL_SEEN);
+	rig_start(rig, 1);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	assert_int_equal(cache_entry_count(rig->cache, inbox, CACHE_NEW), 2500);
+	assert_int_equal(cache_entry_count(rig->cache, inbox, CACHE_CUR), 3);
+	struct cache_entry e = rig_entry(rig, inbox, CACHE_NEW, 2);
+	assert_int_equal(e.message.received_at, 1000003);
+	assert_int_equal(e.message.size, 101);
+	assert_false(e.message.is_size_exact);
+	assert_int_equal(e.message.links, 1);
+	struct cache_entry found;
+	assert_int_equal(cache_entry_find(rig->cache, inbox, e.identity,
+	                                  &found),
+	                 0);
+	assert_int_equal(found.id, e.id);
+	rig_close(rig);
+	rig_open(rig);
+	assert_int_equal(rig->entries_changed >= 1, 1);
+}
+
+static void a_first_listing_in_chunks_survives_its_interruption(void **state)
+{
+	struct rig *rig = *state;
+	fake_message_add(rig->account, "INBOX", 100, 10, 0);
+	fake_chunk(rig->account, 30);
+	fake_fail(rig->account, FAKE_NEXT, 75, 1, -EHOSTUNREACH);
+	rig_start(rig, 1);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	assert_int_equal(cache_entry_count(rig->cache, inbox, CACHE_NEW), 100);
+}
+
+static void flags_move_out_of_new_and_never_back(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t first = fake_message_add(rig->account, "INBOX", 3, 10, 0);
+	rig_start(rig, 1);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	struct cache_folder before, after;
+	struct cache_entry e = rig_entry(rig, inbox, CACHE_NEW, 1);
+	rig_poll(rig);
+	(void)cache_folder_get(rig->cache, inbox, &before);
+	rig_poll(rig);
+	(void)cache_folder_get(rig->cache, inbox, &after);
+	assert_int_equal(before.entries_changed_ns[CACHE_NEW],
+	                 after.entries_changed_ns[CACHE_NEW]);
+	fake_message_flag(rig->account, "INBOX", first + 1, MAIL_SEEN);
+	rig_poll(rig);
+	struct cache_entry moved = rig_entry(rig, inbox, CACHE_CUR, 0);
+	assert_int_equal(moved.id, e.id);
+	assert_int_equal(moved.flags, MAIL_SEEN);
+	assert_int_equal(rig->moved, 1);
+	(void)cache_folder_get(rig->cache, inbox, &after);
+	assert_true(after.entries_changed_ns[CACHE_NEW] >
+	            before.entries_changed_ns[CACHE_NEW]);
+	fake_message_flag(rig->account, "INBOX", first + 1, 0);
+	rig_poll(rig);
+	assert_int_equal(cache_entry_count(rig->cache, inbox, CACHE_CUR), 1);
+}
+
+static void what_is_gone_there_is_gone_here(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t first = fake_message_add(rig->account, "INBOX", 3, 10, 0);
+	rig_start(rig, 1);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	struct cache_entry e = rig_entry(rig, inbox, CACHE_NEW, 0);
+	assert_int_equal(rig_read(rig, &e), 0);
+	fake_message_remove(rig->account, "INBOX", first);
+	rig_poll(rig);
+	struct cache_message message;
+	assert_int_equal(cache_message_get(rig->cache, e.message.id, &message),
+	                 -ENOENT);
+	assert_int_equal(cache_entry_count(rig->cache, inbox, CACHE_NEW), 2);
+}
+
+static void a_reset_keeps_entries_and_bodies(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t first = fake_message_add(rig->account, "INBOX", 600, 10, 0);
+	rig_start(rig, 1);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	struct cache_entry e = rig_entry(rig, inbox, CACHE_NEW, 5);
+	assert_int_equal(rig_read(rig, &e), 0);
+	rig_poll(rig);
+	fake_message_remove(rig->account, "INBOX", first + 1);
+	fake_folder_reset(rig->account, "INBOX");
+	rig_poll(rig);
+	struct cache_entry again;
+	assert_int_equal(cache_entry_find(rig->cache, inbox, e.identity,
+	                                  &again),
+	                 0);
+	assert_int_equal(again.id, e.id);
+	assert_true(again.message.is_cached);
+	assert_int_equal(cache_entry_count(rig->cache, inbox, CACHE_NEW), 599);
+}
+
+static void a_folder_whose_state_is_the_same_is_not_pulled(void **state)
+{
+	struct rig *rig = *state;
+	rig_start(rig, 1);
+	rig_listed(rig, "INBOX");
+	rig_poll(rig);
+	int pulls = fake_calls(rig->account, FAKE_PULL);
+	rig_poll(rig);
+	assert_int_equal(fake_calls(rig->account, FAKE_PULL), pulls);
+}
+
+/* Each op fails once with each errno: what is true at the end is the same. */
+static void every_failure_heals(void **state)
+{
+	struct rig *rig = *state;
+	static const int errors[] = { -ESTALE,    -EIO,          -ENOENT,
+		                      -EACCES,    -EPROTO,       -EHOSTUNREACH,
+		                      -ETIMEDOUT, -EKEYREJECTED, -ENOSPC };
+	rig_start(rig, 1);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	int64_t count = 0;
+	for (int op = 0; op < FAKE_OPS; op++) {
+		for (size_t e = 0; e < COUNT_OF(errors); e++) {
+			fake_message_add(rig->account, "INBOX", 2, 10, 0);
+			count += 2;
+			fake_fail(rig->account, (enum fake_op)op, 2, 1,
+			          errors[e]);
+			rig_poll(rig);
+			rig_poll(rig);
+			struct cache_entry entry =
+				rig_entry(rig, inbox, CACHE_NEW,
+			                  (int)count - 1);
+			(void)rig_read(rig, &entry);
+			fake_fail(rig->account, (enum fake_op)op, 1, 0, 0);
+			rig_poll(rig);
+			assert_int_equal(rig_read(rig, &entry), 0);
+			assert_int_equal(cache_entry_count(rig->cache, inbox,
+			                                   CACHE_NEW),
+			                 count);
+		}
+	}
+}
+
+static void off_line_readers_are_told_at_once(void **state)
+{
+	struct rig *rig = *state;
+	struct cache_status status;
+	fake_fail(rig->account, FAKE_CONNECT, 1, 1000, -EHOSTUNREACH);
+	rig_start(rig, 1);
+	assert_int_equal(rig_list(rig), -EHOSTUNREACH);
+	cache_status(rig->cache, &status);
+	assert_false(status.is_online);
+	assert_string_equal(status.failure, strerror(EHOSTUNREACH));
+}
+
+static void three_refusals_are_enough(void **state)
+{
+	struct rig *rig = *state;
+	fake_fail(rig->account, FAKE_CONNECT, 1, 1000, -EKEYREJECTED);
+	rig_start(rig, 1);
+	for (int i = 1; i <= 3; i++) {
+		while (fake_calls(rig->account, FAKE_CONNECT) < i) {
+			clock_advance_ms(1000);
+			cache_tick(rig->cache);
+		}
+	}
+	for (int i = 0; i < 100; i++) {
+		clock_advance_ms(100000);
+		cache_tick(rig->cache);
+	}
+	assert_int_equal(rig_list(rig), -EKEYREJECTED);
+	assert_int_equal(fake_calls(rig->account, FAKE_CONNECT), 3);
+}
+
+#define RIG_TEST(name) \
+	cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(the_list_makes_the_tree),
+		RIG_TEST(a_folder_not_listed_any_more_goes_with_its_entries),
+		RIG_TEST(a_list_that_fails_removes_nothing),
+		RIG_TEST(patterns_choose_folders),
+		RIG_TEST(unflagged_messages_are_new_and_others_cur),
+		RIG_TEST(a_first_listing_in_chunks_survives_its_interruption),
+		RIG_TEST(flags_move_out_of_new_and_never_back),
+		RIG_TEST(what_is_gone_there_is_gone_here),
+		RIG_TEST(a_reset_keeps_entries_and_bodies),
+		RIG_TEST(a_folder_whose_state_is_the_same_is_not_pulled),
+		RIG_TEST(every_failure_heals),
+		RIG_TEST(off_line_readers_are_told_at_once),
+		RIG_TEST(three_refusals_are_enough),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -55,8 +55,8 @@ void *session_run(void *session);
  * or the disk that ended it.
  */
 int folders_list(struct cache *c, struct remote *r);
-int pull_folder(struct cache *c, struct remote *r, int64_t folder,
-                const char *state, bool *more_out);
+int pull_folder(struct cache *c, struct remote *r, const struct jobs_pull *job,
+                bool *more_out);
 int fetch_bodies(struct session *s);
 
 /* pull.c: remove all entries of a folder that went, in steps. */

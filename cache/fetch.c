@@ -325,7 +325,7 @@ int fetch_bodies(struct session *s)
 	int settled = settle(f, -1);
 	return_owed(f, err);
 	if (f->is_pull_due)
-		jobs_pull_add(s->cache->jobs, f->folder, false, "");
+		jobs_pull_add(s->cache->jobs, f->folder, false, "", -1);
 	log_context(s->cache->account, NULL);
 	free(f->name);
 	free(f);

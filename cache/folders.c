@@ -283,7 +283,8 @@ static int queue_pulls(struct list *l)
 		    strcmp(f->state, progress.state) == 0)
 			continue;
 		jobs_pull_add(l->cache->jobs, f->folder,
-		              strcmp(f->name, "INBOX") == 0, f->state);
+		              strcmp(f->name, "INBOX") == 0, f->state,
+		              f->count);
 	}
 	return 0;
 }

@@ -59,13 +59,12 @@ LIST_HEAD(bucket, task);
 
 struct pull {
 	TAILQ_ENTRY(pull) link;
-	int64_t folder;
+	struct jobs_pull job;
 	bool is_running;
 	bool is_awaited;
 	bool is_again; /* asked for while it ran */
 	int tries;     /* that ended with their session */
 	int64_t progress_at;
-	char state[REMOTE_CURSOR_MAX + 1];
 };
 TAILQ_HEAD(pull_list, pull);
 
@@ -306,18 +305,19 @@ static struct pull *find_pull_locked(struct jobs *jobs, int64_t folder)
 {
 	struct pull *p;
 	TAILQ_FOREACH(p, &jobs->pulls, link)
-	if (p->folder == folder)
+	if (p->job.folder == folder)
 		return p;
 	return NULL;
 }
 
 static struct pull *add_pull_locked(struct jobs *jobs, int64_t folder,
-                                    bool is_first, const char *state)
+                                    bool is_first, const char *state,
+                                    int64_t messages)
 {
 	struct pull *p = find_pull_locked(jobs, folder);
 	if (p == NULL) {
 		p = xmalloc(sizeof(*p));
-		p->folder = folder;
+		p->job.folder = folder;
 		if (is_first)
 			TAILQ_INSERT_HEAD(&jobs->pulls, p, link);
 		else
@@ -326,8 +326,9 @@ static struct pull *add_pull_locked(struct jobs *jobs, int64_t folder,
 		p->is_again = true;
 	}
 	/* A state too long to keep is no state: it is pulled each time. */
-	if (strlen(state) < sizeof(p->state))
-		(void)snprintf(p->state, sizeof(p->state), "%s", state);
+	if (strlen(state) < sizeof(p->job.state))
+		(void)snprintf(p->job.state, sizeof(p->job.state), "%s", state);
+	p->job.messages = messages;
 	return p;
 }
 
@@ -346,7 +347,7 @@ int jobs_await_listing(struct jobs *jobs, int64_t folder, bool is_inbox,
 	if (folder == CACHE_ROOT)
 		jobs->list_at = clock_now_ms();
 	else if (p == NULL)
-		p = add_pull_locked(jobs, folder, is_inbox, "");
+		p = add_pull_locked(jobs, folder, is_inbox, "", -1);
 	if (p != NULL)
 		p->is_awaited = true;
 	add_wait_locked(jobs, WAIT_LISTING, folder, done, arg, wait_out);
@@ -640,29 +641,28 @@ void jobs_list_at(struct jobs *jobs, int64_t when)
 }
 
 void jobs_pull_add(struct jobs *jobs, int64_t folder, bool is_first,
-                   const char *state)
+                   const char *state, int64_t messages)
 {
 	(void)pthread_mutex_lock(&jobs->lock);
-	struct pull *p = add_pull_locked(jobs, folder, is_first, state);
+	struct pull *p =
+		add_pull_locked(jobs, folder, is_first, state, messages);
 	p->is_awaited = is_awaited_locked(jobs, WAIT_LISTING, folder);
 	(void)pthread_mutex_unlock(&jobs->lock);
 	wake_all(jobs);
 }
 
-int64_t jobs_pull_take(struct jobs *jobs, char *state_out, size_t size)
+bool jobs_pull_take(struct jobs *jobs, struct jobs_pull *out)
 {
-	int64_t folder = 0;
 	(void)pthread_mutex_lock(&jobs->lock);
 	struct pull *p = next_pull_locked(jobs, false);
 	if (p != NULL) {
 		p->is_running = true;
 		p->is_again = false;
 		p->progress_at = clock_now_ms();
-		folder = p->folder;
-		(void)snprintf(state_out, size, "%s", p->state);
+		*out = p->job;
 	}
 	(void)pthread_mutex_unlock(&jobs->lock);
-	return folder;
+	return p != NULL;
 }
 
 void jobs_pull_progress(struct jobs *jobs, int64_t folder)

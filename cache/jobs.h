@@ -93,11 +93,20 @@ void jobs_receiving(struct jobs *jobs, size_t session, int fd);
 /* When to list the folders next. */
 void jobs_list_at(struct jobs *jobs, int64_t when);
 
-/* Queue a folder for a pull that brings it to state. */
+/*
+ * Queue a folder for a pull that brings it to state; messages is how many it
+ * has, -1 if that is not known.
+ */
 void jobs_pull_add(struct jobs *jobs, int64_t folder, bool is_first,
-                   const char *state);
-/* Returns the folder, 0: none; and its state. */
-int64_t jobs_pull_take(struct jobs *jobs, char *state_out, size_t size);
+                   const char *state, int64_t messages);
+
+struct jobs_pull {
+	int64_t folder;
+	int64_t messages;
+	char state[REMOTE_CURSOR_MAX + 1]; /* "": unknown, or too long */
+};
+/* True, and *out: one was taken. */
+bool jobs_pull_take(struct jobs *jobs, struct jobs_pull *out);
 void jobs_pull_progress(struct jobs *jobs, int64_t folder);
 /* It ended well; more: it goes back to the queue's end. */
 void jobs_pull_end(struct jobs *jobs, int64_t folder, bool more);

@@ -8,6 +8,7 @@
  * told after its commit.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ struct pull {
 	int64_t folder;
 	bool is_listed; /* before: then others may have seen the entries */
 	bool has_void;
+	int64_t known; /* messages before */
 	/* Entries known before, and a bit for each that was named since. */
 	int64_t first, last;
 	unsigned char *seen; /* NULL: there were none */
@@ -368,15 +370,20 @@ static int finish(struct pull *p, const struct remote_cursor *cursor,
 	return err;
 }
 
-static void show_progress(struct pull *p, int64_t done)
+/* For people: a first listing may take a while. */
+static void show_progress(struct pull *p, const char *name, int64_t done,
+                          int64_t total)
 {
-	(void)pthread_mutex_lock(&p->cache->status_lock);
-	p->cache->listing_done = done;
-	(void)pthread_mutex_unlock(&p->cache->status_lock);
+	struct cache *c = p->cache;
+	(void)pthread_mutex_lock(&c->status_lock);
+	(void)snprintf(c->listing, sizeof(c->listing), "%s", name);
+	c->listing_done = done;
+	c->listing_total = total;
+	(void)pthread_mutex_unlock(&c->status_lock);
 }
 
-static int receive(struct pull *p, struct remote *r, const char *state,
-                   bool *more_out)
+static int receive(struct pull *p, struct remote *r, const char *name,
+                   const struct jobs_pull *job, bool *more_out)
 {
 	struct remote_change change;
 	struct remote_cursor cursor;
@@ -413,8 +420,10 @@ static int prepare(struct pull *p, struct db_progress *progress,
 		err = db_progress_get(p->conn, p->folder, progress);
 	if (err == 0) {
 		p->is_listed = folder.is_listed;
+		p->known = folder.messages;
 		p->has_void = db_void_next(p->conn, p->folder, &entry) == 0;
 		*name_out = db_folder_name(p->conn, p->folder);
+		err = *name_out != NULL ? 0 : -ENOENT;
 		if (db_entry_range(p->conn, p->folder, &p->first, &p->last) ==
 		    0)
 			p->seen = xmalloc((size_t)(p->last - p->first) / 8 + 1);
@@ -423,30 +432,25 @@ static int prepare(struct pull *p, struct db_progress *progress,
 	return err;
 }
 
-int pull_folder(struct cache *c, struct remote *r, int64_t folder,
-                const char *state, bool *more_out)
+int pull_folder(struct cache *c, struct remote *r, const struct jobs_pull *job,
+                bool *more_out)
 {
 	struct pull *p = xmalloc(sizeof(*p));
 	p->cache = c;
-	p->folder = folder;
+	p->folder = job->folder;
 	struct db_progress progress;
 	auto_free char *name = NULL;
 	int err = prepare(p, &progress, &name);
 	if (err == 0) {
 		log_context(c->account, name);
-		(void)pthread_mutex_lock(&c->status_lock);
-		(void)strncpy(c->listing, p->is_listed ? "" : name,
-		              sizeof(c->listing) - 1);
-		(void)pthread_mutex_unlock(&c->status_lock);
 		err = remote_pull(r, name, progress.cursor);
 		if (err == 0)
-			err = receive(p, r, state, more_out);
+			err = receive(p, r, name, job, more_out);
 		give_up(p);
-		show_progress(p, 0);
+		show_progress(p, "", 0, 0);
 		log_context(c->account, NULL);
 	}
 	free(p->seen);
-	strbuf_release(&p->text);
 	free(p);
 	db_checkpoint(c->db);
 	return err;

@@ -137,7 +137,7 @@ static bool connect_session(struct session *s)
 static int do_work(struct session *s, enum work work, int64_t *folder_out)
 {
 	struct cache *c = s->cache;
-	char state[REMOTE_CURSOR_MAX + 1];
+	struct jobs_pull pull;
 	bool more = false;
 	int err = 0;
 	switch (work) {
@@ -151,10 +151,10 @@ static int do_work(struct session *s, enum work work, int64_t *folder_out)
 			jobs_list_at(c->jobs, deadline_in(c->interval_ms));
 		return err;
 	case WORK_PULL:
-		*folder_out = jobs_pull_take(c->jobs, state, sizeof(state));
-		if (*folder_out == 0)
+		if (!jobs_pull_take(c->jobs, &pull))
 			return 0;
-		err = pull_folder(c, s->remote, *folder_out, state, &more);
+		*folder_out = pull.folder;
+		err = pull_folder(c, s->remote, &pull, &more);
 		if (err == 0)
 			jobs_pull_end(c->jobs, *folder_out, more);
 		return err;

@@ -1,0 +1,207 @@
+#include "cli/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+#include "util/mem.h"
+
+const char options_usage[] =
+	"usage: mailmount [-fv] [-o OPTION,...] [--config FILE] [ACCOUNT] DIR\n"
+	"       mailmount -u DIR\n"
+	"       mailmount check [ACCOUNT]\n"
+	"       mailmount status [--json] [ACCOUNT]\n"
+	"\n"
+	"  -f, --foreground   stay in the foreground, log to standard error\n"
+	"  -o OPTION,...      mount options: allow_other, allow_root,\n"
+	"                     auto_unmount, config=FILE\n"
+	"  -u, --unmount      unmount DIR\n"
+	"  -v, --verbose      say more; twice: everything\n"
+	"      --config FILE  instead of ~/.config/mailmount/config\n"
+	"      --json         status for programs\n"
+	"      --version\n"
+	"      --help\n"
+	"\n"
+	"See mailmount(1), mailmount.conf(5).\n";
+
+enum { OPT_CONFIG = 256, OPT_JSON, OPT_VERSION, OPT_HELP };
+
+static const struct option long_options[] = {
+	{ "foreground", no_argument, NULL, 'f' },
+	{ "unmount", no_argument, NULL, 'u' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "config", required_argument, NULL, OPT_CONFIG },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ 0 },
+};
+
+/* What fstab and mount(8) put into every list: nothing to us. */
+static const char *const ignored[] = {
+	"rw",          "ro",         "defaults", "auto",     "noauto",
+	"user",        "nouser",     "users",    "owner",    "group",
+	"nofail",      "_netdev",    "dev",      "nodev",    "suid",
+	"nosuid",      "exec",       "noexec",   "async",    "sync",
+	"dirsync",     "atime",      "noatime",  "relatime", "norelatime",
+	"strictatime", "nodiratime", "diratime", "lazytime", "nolazytime",
+};
+
+static const char *const passed_on[] = {
+	"allow_other",
+	"allow_root",
+	"auto_unmount",
+};
+
+static bool is_one_of(const char *word, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(word, list[i]) == 0)
+			return true;
+	return false;
+}
+
+#define IS_ONE_OF(word, list) \
+	is_one_of(word, list, sizeof(list) / sizeof((list)[0]))
+
+static int parse_mount_option(const char *word, struct options *options,
+                              struct strbuf *why)
+{
+	if (*word == '\0' || IS_ONE_OF(word, ignored) ||
+	    strncmp(word, "x-", 2) == 0)
+		return 0;
+	if (IS_ONE_OF(word, passed_on)) {
+		if (options->kernel.len > 0)
+			strbuf_putc(&options->kernel, ',');
+		strbuf_puts(&options->kernel, word);
+		return 0;
+	}
+	if (strncmp(word, "config=", 7) == 0 && word[7] != '\0') {
+		free(options->config);
+		options->config = xstrdup(word + 7);
+		return 0;
+	}
+	strbuf_printf(why, "-o %s: no such mount option", word);
+	return -EINVAL;
+}
+
+static int parse_mount_options(const char *list, struct options *options,
+                               struct strbuf *why)
+{
+	auto_free char *copy = xstrdup(list);
+	char *rest = copy, *word;
+	while ((word = strsep(&rest, ",")) != NULL) {
+		int err = parse_mount_option(word, options, why);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int parse_option(int opt, const char *arg, struct options *options,
+                        struct strbuf *why)
+{
+	switch (opt) {
+	case 'f':
+		options->is_foreground = true;
+		return 0;
+	case 'o':
+		return parse_mount_options(optarg, options, why);
+	case 'u':
+		options->command = COMMAND_UNMOUNT;
+		return 0;
+	case 'v':
+		options->verbosity++;
+		return 0;
+	case OPT_CONFIG:
+		free(options->config);
+		options->config = xstrdup(optarg);
+		return 0;
+	case OPT_JSON:
+		options->is_json = true;
+		return 0;
+	case OPT_VERSION:
+		options->command = COMMAND_VERSION;
+		return 0;
+	case OPT_HELP:
+		options->command = COMMAND_HELP;
+		return 0;
+	case ':':
+		strbuf_printf(why, "%s needs an argument", arg);
+		return -EINVAL;
+	default:
+		strbuf_printf(why, "%s: no such option", arg);
+		return -EINVAL;
+	}
+}
+
+/* check and status: their name, then perhaps an account. */
+static bool parse_subcommand(int argc, char **argv, struct options *options)
+{
+	if (argc == 0)
+		return false;
+	if (strcmp(argv[0], "check") == 0)
+		options->command = COMMAND_CHECK;
+	else if (strcmp(argv[0], "status") == 0)
+		options->command = COMMAND_STATUS;
+	else
+		return false;
+	options->account = argc > 1 ? argv[1] : NULL;
+	return true;
+}
+
+static int parse_arguments(int argc, char **argv, struct options *options,
+                           struct strbuf *why)
+{
+	if (options->command == COMMAND_HELP ||
+	    options->command == COMMAND_VERSION)
+		return 0;
+	bool is_unmount = options->command == COMMAND_UNMOUNT;
+	int most = is_unmount ? 1 : 2;
+	if (!is_unmount && parse_subcommand(argc, argv, options)) {
+		/* the account has been taken */
+	} else if (argc >= 1 && argc <= most) {
+		options->dir = argv[argc - 1];
+		options->account = argc == 2 ? argv[0] : NULL;
+	}
+	if (argc > most) {
+		strbuf_printf(why, "%s: one argument too many", argv[most]);
+		return -EINVAL;
+	}
+	if (argc == 0) {
+		strbuf_puts(why, "which directory?");
+		return -EINVAL;
+	}
+	if (options->is_json && options->command != COMMAND_STATUS) {
+		strbuf_puts(why, "--json goes with status");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *options_out,
+                  struct strbuf *why)
+{
+	*options_out = (struct options){ .command = COMMAND_MOUNT };
+	optind = 0; /* glibc: forget an earlier run */
+	for (;;) {
+		int at = optind > 0 ? optind : 1;
+		int opt = getopt_long(argc, argv, ":fo:uv", long_options, NULL);
+		if (opt < 0)
+			break;
+		int named = optind > 1 ? optind - 1 : at;
+		int err = parse_option(opt, argv[named], options_out, why);
+		if (err < 0)
+			return err;
+	}
+	return parse_arguments(argc - optind, argv + optind, options_out, why);
+}
+
+void options_release(struct options *options)
+{
+	free(options->config);
+	strbuf_release(&options->kernel);
+	*options = (struct options){ 0 };
+}

@@ -396,11 +396,12 @@ static int receive(struct pull *p, struct remote *r, const char *name,
 		int err = apply_gathered(p);
 		if (err < 0)
 			return err;
-		show_progress(p, count);
+		if (!p->is_listed)
+			show_progress(p, name, p->known + count, job->messages);
 	}
 	int err = apply_gathered(p); /* true, if not all */
 	if (n == 0)
-		n = err < 0 ? err : finish(p, &cursor, state);
+		n = err < 0 ? err : finish(p, &cursor, job->state);
 	if (n == 0)
 		*more_out = cursor.more;
 	return n;
@@ -451,6 +452,7 @@ int pull_folder(struct cache *c, struct remote *r, const struct jobs_pull *job,
 		log_context(c->account, NULL);
 	}
 	free(p->seen);
+	strbuf_release(&p->text);
 	free(p);
 	db_checkpoint(c->db);
 	return err;

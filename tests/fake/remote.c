@@ -95,6 +95,16 @@ static struct fake_folder *find_locked(struct fake_account *a, const char *name)
 	return NULL;
 }
 
+/* One the test made: naming another is a bug of the test. */
+static struct fake_folder *known_locked(struct fake_account *a,
+                                        const char *name)
+{
+	struct fake_folder *f = find_locked(a, name);
+	if (f == NULL)
+		abort();
+	return f;
+}
+
 static struct fake_message *message_locked(struct fake_folder *f,
                                            uint64_t number)
 {
@@ -102,6 +112,15 @@ static struct fake_message *message_locked(struct fake_folder *f,
 		if (f->messages[i].number == number && !f->messages[i].is_gone)
 			return &f->messages[i];
 	return NULL;
+}
+
+static struct fake_message *known_message_locked(struct fake_folder *f,
+                                                 uint64_t number)
+{
+	struct fake_message *m = message_locked(f, number);
+	if (m == NULL)
+		abort();
+	return m;
 }
 
 void fake_folder_add(struct fake_account *a, const char *name,
@@ -126,9 +145,13 @@ void fake_folder_add(struct fake_account *a, const char *name,
 void fake_folder_remove(struct fake_account *a, const char *name)
 {
 	(void)pthread_mutex_lock(&a->lock);
-	struct fake_folder *f = find_locked(a, name);
-	free(take(f->name));
-	free(take(f->messages));
+	for (size_t i = 0; i < FOLDERS_MAX; i++) {
+		struct fake_folder *f = &a->folders[i];
+		if (f->name == NULL || strcmp(f->name, name) != 0)
+			continue;
+		free(take(f->name));
+		free(take(f->messages));
+	}
 	(void)pthread_mutex_unlock(&a->lock);
 }
 
@@ -136,7 +159,7 @@ uint64_t fake_message_add(struct fake_account *a, const char *folder,
                           size_t count, uint64_t size, unsigned flags)
 {
 	(void)pthread_mutex_lock(&a->lock);
-	struct fake_folder *f = find_locked(a, folder);
+	struct fake_folder *f = known_locked(a, folder);
 	uint64_t first = f->next;
 	f->clock++;
 	if (f->count + count > f->capacity) {
@@ -158,8 +181,8 @@ void fake_message_flag(struct fake_account *a, const char *folder,
                        uint64_t number, unsigned flags)
 {
 	(void)pthread_mutex_lock(&a->lock);
-	struct fake_folder *f = find_locked(a, folder);
-	struct fake_message *m = message_locked(f, number);
+	struct fake_folder *f = known_locked(a, folder);
+	struct fake_message *m = known_message_locked(f, number);
 	m->flags = flags;
 	m->changed = ++f->clock;
 	(void)pthread_mutex_unlock(&a->lock);
@@ -169,8 +192,8 @@ void fake_message_remove(struct fake_account *a, const char *folder,
                          uint64_t number)
 {
 	(void)pthread_mutex_lock(&a->lock);
-	struct fake_folder *f = find_locked(a, folder);
-	struct fake_message *m = message_locked(f, number);
+	struct fake_folder *f = known_locked(a, folder);
+	struct fake_message *m = known_message_locked(f, number);
 	m->is_gone = true;
 	m->changed = ++f->clock;
 	(void)pthread_mutex_unlock(&a->lock);
@@ -180,14 +203,14 @@ void fake_message_lose(struct fake_account *a, const char *folder,
                        uint64_t number)
 {
 	(void)pthread_mutex_lock(&a->lock);
-	message_locked(find_locked(a, folder), number)->is_lost = true;
+	known_message_locked(known_locked(a, folder), number)->is_lost = true;
 	(void)pthread_mutex_unlock(&a->lock);
 }
 
 void fake_folder_reset(struct fake_account *a, const char *folder)
 {
 	(void)pthread_mutex_lock(&a->lock);
-	struct fake_folder *f = find_locked(a, folder);
+	struct fake_folder *f = known_locked(a, folder);
 	f->validity++;
 	f->clock++;
 	(void)pthread_mutex_unlock(&a->lock);

@@ -161,6 +161,37 @@ static bool is_listed(const struct imap_folders *all, const char *prefix)
 	return false;
 }
 
+static int compare(const void *a, const void *b)
+{
+	const struct imap_folder *x = a;
+	const struct imap_folder *y = b;
+	return strcmp(x->name, y->name);
+}
+
+/* Servers may list a mailbox twice; the seam knows each once. */
+static void merge_twins(struct imap_folders *all)
+{
+	size_t kept = 0;
+	if (all->count == 0)
+		return;
+	qsort(all->list, all->count, sizeof(*all->list), compare);
+	for (size_t i = 1; i < all->count; i++) {
+		struct imap_folder *f = &all->list[i];
+		struct imap_folder *last = &all->list[kept];
+		if (strcmp(f->name, last->name) != 0) {
+			all->list[++kept] = *f;
+			continue;
+		}
+		last->attributes |= f->attributes;
+		if (last->count < 0)
+			last->count = f->count;
+		if (last->state == NULL)
+			last->state = take(f->state);
+		release_folder(f);
+	}
+	all->count = kept + 1;
+}
+
 static bool wants_status(const struct imap_folder *f)
 {
 	return !f->has_status && (f->attributes & MAIL_FOLDER_NOSELECT) == 0;
@@ -228,37 +259,6 @@ static int list_statuses(struct imap_remote *c)
 	return read_statuses(c, under_way);
 }
 
-static int compare(const void *a, const void *b)
-{
-	const struct imap_folder *x = a;
-	const struct imap_folder *y = b;
-	return strcmp(x->name, y->name);
-}
-
-/* Servers may list a mailbox twice; the seam knows each once. */
-static void merge_twins(struct imap_folders *all)
-{
-	size_t kept = 0;
-	if (all->count == 0)
-		return;
-	qsort(all->list, all->count, sizeof(*all->list), compare);
-	for (size_t i = 1; i < all->count; i++) {
-		struct imap_folder *f = &all->list[i];
-		struct imap_folder *last = &all->list[kept];
-		if (strcmp(f->name, last->name) != 0) {
-			all->list[++kept] = *f;
-			continue;
-		}
-		last->attributes |= f->attributes;
-		if (last->count < 0)
-			last->count = f->count;
-		if (last->state == NULL)
-			last->state = take(f->state);
-		release_folder(f);
-	}
-	all->count = kept + 1;
-}
-
 int imap_folder_list(struct imap_remote *c)
 {
 	struct imap_session *s = &c->session;
@@ -279,12 +279,10 @@ int imap_folder_list(struct imap_remote *c)
 		if (err == -EACCES || err == -ENOENT)
 			err = 0;
 	}
-	if (err == 0)
-		err = list_statuses(c);
 	if (err < 0)
 		return err;
 	merge_twins(&c->folders);
-	return 0;
+	return list_statuses(c);
 }
 
 int imap_folder_next(struct imap_remote *c, struct remote_folder *out)

@@ -151,7 +151,9 @@ static void give(struct imap_fetches *f, struct imap_want *w,
 {
 	snprintf(f->key, sizeof(f->key), "%s", w->key);
 	*out = (struct remote_body){ .key = f->key, .err = w->err };
-	*w = f->wants[--f->count];
+	size_t behind = (size_t)(f->wants + f->count - (w + 1));
+	memmove(w, w + 1, behind * sizeof(*w));
+	f->count--;
 }
 
 /* A FETCH arrived: 1 if it completed a body, 0 if not, or an error. */

@@ -75,8 +75,8 @@ def server(request, base, pem):
         except process.Unavailable as why:
             pytest.skip(f"{request.param}: {why}")
         running.name = request.param
-        with Client(running.port, "bob", running.password) as client:
-            corpus.fill(client, running.separator)
+        corpus.fill(lambda: Client(running.port, "bob", running.password),
+                    running.separator)
         yield running
 
 

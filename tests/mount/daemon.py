@@ -13,11 +13,11 @@ NAME = re.compile(r"(-?\d+)\.([0-9a-f]{16})\.([^:]+)(?::2,([A-Z]*))?")
 WATCHDOG_S = 120  # after that the daemon dies, and with it what hangs
 
 
-def mounted():
-    """Mount points of this kind, of all the machine."""
+def mounts(path):
+    """The ids of what is mounted at path, the topmost last."""
     with open("/proc/self/mountinfo", encoding="utf-8") as lines:
-        return [line.split()[4] for line in lines if " - fuse.mailmount" in line
-                or "mailmount" in line.split(" - ")[1]]
+        fields = [line.split() for line in lines]
+    return [field[0] for field in fields if field[4] == str(path)]
 
 
 class Daemon:
@@ -75,7 +75,11 @@ class Daemon:
 
     def _is_up(self):
         assert self.process.poll() is None, self.log_text()
-        return str(self.mount) in mounted()
+        try:
+            os.statvfs(self.mount)  # a dead mount says ENOTCONN
+        except OSError:
+            return False
+        return bool(mounts(self.mount))
 
     def stop(self, timeout=5):
         """End it; returns its exit status."""
@@ -102,17 +106,19 @@ class Daemon:
         """Whatever happened: no process and no mount stay."""
         if self.process:
             self.kill()
-        if str(self.mount) in mounted():
+        while mounts(self.mount):
             subprocess.run(["fusermount3", "-u", "-z", self.mount],
-                           capture_output=True)
+                           check=True, capture_output=True)
         process.remove(self.base)
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def status(self):
+        """A list of accounts; the exit status tells if all are on line."""
         answer = self.command("status", "--json")
-        assert answer.returncode == 0, answer.stderr
+        assert answer.returncode in (os.EX_OK, os.EX_UNAVAILABLE), \
+            answer.stderr
         return json.loads(answer.stdout)
 
     # Looking at it

@@ -33,7 +33,7 @@ def stalled(dovecot, client, daemons, options):
         assert daemon.folder("Other").bodies() == [lf(small)]
         assert cached.read_bytes() == lf(small)
         process.wait_until(
-            lambda: daemon.status()["accounts"][0]["is_online"], "on line")
+            lambda: daemon.status()[0]["online"], "on line")
         proxy.stall_after(100_000)
         yield daemon, cached, hanging
 

@@ -1,8 +1,10 @@
 """An independent look at a server: Python's imaplib."""
+import calendar
 import contextlib
 import imaplib
 import re
 import ssl
+import time
 
 imaplib._MAXLINE = 10_000_000
 
@@ -23,6 +25,9 @@ class Client:
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
         with contextlib.suppress(Exception):
             self.imap.logout()
 
@@ -33,6 +38,14 @@ class Client:
     def create(self, name):
         """True if the server took it."""
         return self.imap.create(self.quoted(name))[0] == "OK"
+
+    def has(self, name):
+        """Is a mailbox listed as it was created?  Else it is deleted: some
+        servers list names of which they cannot open a mailbox."""
+        found = name in self.names()
+        if not found:
+            self.imap.delete(self.quoted(name))
+        return found
 
     def append(self, name, body, flags="", date=None):
         """True if the server took it.  body goes out as it is."""
@@ -73,7 +86,6 @@ class Client:
 
     def messages(self, name):
         """{uid: (body, flags, epoch)} of a mailbox; never sets a flag."""
-        import calendar
         if not self.select(name):
             return {}
         found = {}
@@ -121,7 +133,6 @@ class Client:
 
 
 def _utc(local):
-    import time
     return time.gmtime(time.mktime(local))
 
 

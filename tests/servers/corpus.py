@@ -1,4 +1,5 @@
 """Messages that real mailboxes hold and careless programs spoil."""
+import imaplib
 
 HEAD = b"From: Ada <ada@example.org>\r\nSubject: %s\r\n\r\n"
 
@@ -55,27 +56,39 @@ NAMES = [
 ]
 
 
-def fill(client, separator="/"):
-    """Put it all into an account; refusals are the server's right."""
+def fill(connect, separator="/"):
+    """Put it all into an account; refusals are the server's right.
+
+    connect() gives a Client; a new one is asked for when a server drops one.
+    """
+    session = Session(connect)
     for body in ODD.values():
-        _try(client.append, "INBOX", body, "", 1_700_000_000)
+        session.do("append", "INBOX", body, "", 1_700_000_000)
     for number, flags in enumerate(FLAGS):
-        _try(client.append, "INBOX", HEAD % b"flags" + b"%d\r\n" % number,
-             flags, 1_600_000_000 + number)
+        session.do("append", "INBOX", HEAD % b"flags" + b"%d\r\n" % number,
+                   flags, 1_600_000_000 + number)
     for name in NAMES:
         if separator != "/":
             name = "INBOX" + separator + name
-        if _try(client.create, name.replace("/", separator)):
-            _try(client.append, name.replace("/", separator),
-                 HEAD % b"in a folder" + name.encode() + b"\r\n", "",
-                 1_650_000_000)
+        name = name.replace("/", separator)
+        if session.do("create", name) and session.do("has", name):
+            session.do("append", name,
+                       HEAD % b"in a folder" + name.encode() + b"\r\n", "",
+                       1_650_000_000)
+    session.client.close()
 
 
-def _try(call, *arguments):
-    import imaplib
-    try:
-        return call(*arguments)
-    except imaplib.IMAP4.abort:
-        raise
-    except imaplib.IMAP4.error:
+class Session:
+    def __init__(self, connect):
+        self.connect = connect
+        self.client = connect()
+
+    def do(self, call, *arguments):
+        """False: the server refused, or hung up rather than answer."""
+        try:
+            return getattr(self.client, call)(*arguments)
+        except (imaplib.IMAP4.abort, OSError):
+            self.client = self.connect()
+        except imaplib.IMAP4.error:
+            pass
         return False

@@ -251,7 +251,8 @@ static void finish_new(struct imap_remote *c)
 		p->cursor.count = s->exists;
 		return;
 	}
-	if (p->is_complete || is_first || s->exists == p->cursor.count)
+	if (p->is_complete || is_first ||
+	    (!p->wants_audit && s->exists == p->cursor.count))
 		return;
 	/* New ones are counted too: PRESENT does them no harm. */
 	p->known_next = p->cursor.next;

@@ -38,6 +38,68 @@
 	"S: * ENABLED QRESYNC\n" \
 	"S: A6 OK\n"
 
+/* Twenty-nine windows of an audit, with one message in the first. */
+#define FIRST_WINDOWS \
+	"C: A9 UID SEARCH RETURN (ALL) UID 1:100000\n" \
+	"S: * ESEARCH (TAG \"x\") UID ALL 7\n" \
+	"S: A9 OK\n" \
+	"C: A10 UID SEARCH RETURN (ALL) UID 100001:200000\n" \
+	"S: A10 OK\n" \
+	"C: A11 UID SEARCH RETURN (ALL) UID 200001:300000\n" \
+	"S: A11 OK\n" \
+	"C: A12 UID SEARCH RETURN (ALL) UID 300001:400000\n" \
+	"S: A12 OK\n" \
+	"C: A13 UID SEARCH RETURN (ALL) UID 400001:500000\n" \
+	"S: A13 OK\n" \
+	"C: A14 UID SEARCH RETURN (ALL) UID 500001:600000\n" \
+	"S: A14 OK\n" \
+	"C: A15 UID SEARCH RETURN (ALL) UID 600001:700000\n" \
+	"S: A15 OK\n" \
+	"C: A16 UID SEARCH RETURN (ALL) UID 700001:800000\n" \
+	"S: A16 OK\n" \
+	"C: A17 UID SEARCH RETURN (ALL) UID 800001:900000\n" \
+	"S: A17 OK\n" \
+	"C: A18 UID SEARCH RETURN (ALL) UID 900001:1000000\n" \
+	"S: A18 OK\n" \
+	"C: A19 UID SEARCH RETURN (ALL) UID 1000001:1100000\n" \
+	"S: A19 OK\n" \
+	"C: A20 UID SEARCH RETURN (ALL) UID 1100001:1200000\n" \
+	"S: A20 OK\n" \
+	"C: A21 UID SEARCH RETURN (ALL) UID 1200001:1300000\n" \
+	"S: A21 OK\n" \
+	"C: A22 UID SEARCH RETURN (ALL) UID 1300001:1400000\n" \
+	"S: A22 OK\n" \
+	"C: A23 UID SEARCH RETURN (ALL) UID 1400001:1500000\n" \
+	"S: A23 OK\n" \
+	"C: A24 UID SEARCH RETURN (ALL) UID 1500001:1600000\n" \
+	"S: A24 OK\n" \
+	"C: A25 UID SEARCH RETURN (ALL) UID 1600001:1700000\n" \
+	"S: A25 OK\n" \
+	"C: A26 UID SEARCH RETURN (ALL) UID 1700001:1800000\n" \
+	"S: A26 OK\n" \
+	"C: A27 UID SEARCH RETURN (ALL) UID 1800001:1900000\n" \
+	"S: A27 OK\n" \
+	"C: A28 UID SEARCH RETURN (ALL) UID 1900001:2000000\n" \
+	"S: A28 OK\n" \
+	"C: A29 UID SEARCH RETURN (ALL) UID 2000001:2100000\n" \
+	"S: A29 OK\n" \
+	"C: A30 UID SEARCH RETURN (ALL) UID 2100001:2200000\n" \
+	"S: A30 OK\n" \
+	"C: A31 UID SEARCH RETURN (ALL) UID 2200001:2300000\n" \
+	"S: A31 OK\n" \
+	"C: A32 UID SEARCH RETURN (ALL) UID 2300001:2400000\n" \
+	"S: A32 OK\n" \
+	"C: A33 UID SEARCH RETURN (ALL) UID 2400001:2500000\n" \
+	"S: A33 OK\n" \
+	"C: A34 UID SEARCH RETURN (ALL) UID 2500001:2600000\n" \
+	"S: A34 OK\n" \
+	"C: A35 UID SEARCH RETURN (ALL) UID 2600001:2700000\n" \
+	"S: A35 OK\n" \
+	"C: A36 UID SEARCH RETURN (ALL) UID 2700001:2800000\n" \
+	"S: A36 OK\n" \
+	"C: A37 UID SEARCH RETURN (ALL) UID 2800001:2900000\n" \
+	"S: A37 OK\n"
+
 #define BYE "C: Z LOGOUT\n"
 
 enum action { LIST, PULL, FETCH };
@@ -248,6 +310,40 @@ static const struct {
 	        "C: A6 UID FETCH 1:7 (UID FLAGS)\n"
 	        "S: A6 OK\n" BYE,
 	  "v=9 n=8 m=0 e=0 l=0 complete\n" },
+	{ "an absurd VANISHED is checked against what is there", PULL,
+	  "v=9 n=3000000 m=55 e=2 l=0", "",
+	  QRESYNC
+	  "C: A7 SELECT \"INBOX\"\n"
+	  "S: * 2 EXISTS\n"
+	  "S: * OK [UIDVALIDITY 9]\n"
+	  "S: * OK [UIDNEXT 3000000]\n"
+	  "S: * OK [HIGHESTMODSEQ 70]\n"
+	  "S: A7 OK\n"
+	  "C: A8 UID FETCH 1:2999999 (UID FLAGS) (CHANGEDSINCE 55 VANISHED)\n"
+	  "S: * VANISHED (EARLIER) 1:4294967295\n"
+	  "S: A8 OK\n" FIRST_WINDOWS
+	  "C: A38 UID SEARCH RETURN (ALL) UID 2900001:2999999\n"
+	  "S: * ESEARCH (TAG \"x\") UID ALL 2999999:4294967295\n"
+	  "S: A38 OK\n" BYE,
+	  "present 9.7\n"
+	  "present 9.2999999\n"
+	  "v=9 n=3000000 m=70 e=2 l=0 complete\n" },
+	{ "a listing goes on where it stopped", PULL,
+	  "v=9 n=501 m=55 e=400 l=1", "",
+	  QRESYNC
+	  "C: A7 SELECT \"INBOX\"\n"
+	  "S: * 402 EXISTS\n"
+	  "S: * OK [UIDVALIDITY 9]\n"
+	  "S: * OK [UIDNEXT 600]\n"
+	  "S: * OK [HIGHESTMODSEQ 70]\n"
+	  "S: A7 OK\n"
+	  "C: A8 UID FETCH 501:* (UID FLAGS INTERNALDATE RFC822.SIZE EMAILID)\n"
+	  "S: * 401 FETCH (UID 520 FLAGS () RFC822.SIZE 4)\n"
+	  "S: * 402 FETCH (UID 590 FLAGS () RFC822.SIZE 5)\n"
+	  "S: A8 OK\n" BYE,
+	  "message 9.520 0 [] 0 4\n"
+	  "message 9.590 0 [] 0 5\n"
+	  "v=9 n=591 m=55 e=402 l=0\n" },
 	{ "another UIDVALIDITY voids what was known", PULL,
 	  "v=9 n=8 m=0 e=2 l=0", "",
 	  PLAIN

@@ -259,7 +259,6 @@ static const struct {
 static int parse(const char *line, size_t streamed, struct strbuf *out)
 {
 	size_t len = strlen(line);
-	auto_strbuf struct strbuf unused = { 0 };
 	char *exact = malloc(len + (len == 0));
 	struct imap_response r;
 	memset(&r, 0x5a, sizeof(r));

@@ -177,9 +177,10 @@ int cache_entry_find(struct cache *c, int64_t folder, uint64_t identity,
 }
 
 int cache_scan_begin(struct cache *c, int64_t folder, enum cache_place place,
-                     int64_t after)
+                     int64_t after, bool names_only)
 {
-	return db_scan_begin(db_reader(c->db), folder, place, after);
+	return db_scan_begin(db_reader(c->db), folder, place, after,
+	                     names_only);
 }
 
 int cache_scan_next(struct cache *c, struct cache_entry *entry_out)

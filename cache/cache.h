@@ -48,7 +48,6 @@ struct cache_message {
 	uint64_t size;       /* bytes with LF line ends */
 	bool is_size_exact;  /* else it is the server's claim: not less */
 	bool is_cached;      /* the body is here */
-	unsigned links;      /* entries that name it */
 };
 
 /*
@@ -147,10 +146,12 @@ int cache_entry_find(struct cache *c, int64_t folder, uint64_t identity,
 
 /*
  * Reading: the entries at a place, with ids above after, in order.  One scan
- * at a time; scan_next() returns 1, or 0 at the end; scan_end() always.
+ * at a time; scan_next() returns 1, or 0 at the end; scan_end() always.  With
+ * names_only, of entry.message only id and received_at are given: three times
+ * as fast.
  */
 int cache_scan_begin(struct cache *c, int64_t folder, enum cache_place place,
-                     int64_t after);
+                     int64_t after, bool names_only);
 int cache_scan_next(struct cache *c, struct cache_entry *entry_out);
 void cache_scan_end(struct cache *c);
 

@@ -33,9 +33,17 @@
 
 #define ENTRY_COLUMNS \
 	"SELECT m.id, m.received_at, m.claimed_size, m.size, m.body_bytes," \
-	" (SELECT count(*) FROM entry l WHERE l.message = m.id)," \
 	" e.dir, e.id, e.identity, e.flags, e.keywords" \
 	" FROM entry e JOIN message m ON m.id = e.message "
+
+/* The entry that names a message has its number, in its folder. */
+#define ENTRY_OF_MESSAGE \
+	"e.dir IN (m.folder * 4, m.folder * 4 + 1) AND e.id = m.id"
+
+/* Parameters of rows that one INSERT adds; DB_ROWS of them. */
+#define ROWS(row) \
+	row "," row "," row "," row "," row "," row "," row "," row "," row \
+	    "," row
 
 /* A time that rises, and is the wall's unless that was set back. */
 #define RISE(column, now) column " = max(" column " + 1, " now ")"
@@ -80,26 +88,35 @@ static const char *const sql[SQL_COUNT] = {
 
 	[SQL_MESSAGE_GET] =
 		"SELECT m.id, m.received_at, m.claimed_size, m.size,"
-		" m.body_bytes,"
-		" (SELECT count(*) FROM entry l WHERE l.message = m.id)"
-		" FROM message m WHERE m.id = ?",
-	[SQL_MESSAGE_ADD] = "INSERT INTO message(id, received_at, claimed_size)"
-			    " VALUES(?, ?, ?)",
-	[SQL_MESSAGE_REMOVE] =
-		"DELETE FROM message WHERE id = ?1 AND NOT EXISTS"
-		" (SELECT 1 FROM entry WHERE message = ?1)",
+		" m.body_bytes FROM message m WHERE m.id = ?",
+	[SQL_MESSAGE_ADD] =
+		"INSERT INTO message(id, folder, received_at, claimed_size)"
+		" VALUES(?, ?, ?, ?)",
+	[SQL_MESSAGE_ADD_ROWS] =
+		"INSERT INTO message(id, folder, received_at, claimed_size)"
+		" VALUES" ROWS("(?, ?, ?, ?)"),
+	[SQL_MESSAGE_REMOVE] = "DELETE FROM message WHERE id = ?",
 	[SQL_ENTRY_FIND] =
 		ENTRY_COLUMNS "WHERE e.folder = ? AND e.identity = ?",
 	[SQL_ENTRY_BY_KEY] = ENTRY_COLUMNS "WHERE e.folder = ? AND e.key = ?",
-	[SQL_ENTRY_BY_MESSAGE] = ENTRY_COLUMNS
-	"WHERE e.message = ? ORDER BY e.dir, e.id LIMIT 1",
+	[SQL_ENTRY_BY_MESSAGE] =
+		ENTRY_COLUMNS "WHERE m.id = ? AND " ENTRY_OF_MESSAGE,
 	[SQL_ENTRY_COUNT] = "SELECT new_count, cur_count FROM folder"
 			    " WHERE id = ?",
 	[SQL_ENTRY_SCAN] =
 		ENTRY_COLUMNS "WHERE e.dir = ? AND e.id > ? ORDER BY e.id",
+	[SQL_ENTRY_SCAN_NAMES] =
+		"SELECT message, received_at, NULL, NULL, NULL, dir, id,"
+		" identity, flags FROM entry WHERE dir = ? AND id > ?"
+		" ORDER BY id",
 	[SQL_ENTRY_ADD] =
 		"INSERT INTO entry(dir, id, folder, message, key, flags,"
-		" keywords, identity) VALUES(?1, ?2, ?3, ?2, ?4, ?5, ?6, ?7)",
+		" keywords, identity, received_at)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SQL_ENTRY_ADD_ROWS] =
+		"INSERT INTO entry(dir, id, folder, message, key, flags,"
+		" keywords, identity, received_at)"
+		" VALUES" ROWS("(?, ?, ?, ?, ?, ?, ?, ?, ?)"),
 	[SQL_ENTRY_UPDATE] =
 		"UPDATE entry SET dir = ?3, flags = ?4, keywords = ?5, key = ?6"
 		" WHERE dir = ?1 AND id = ?2",
@@ -129,7 +146,7 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_SOURCE_GET] =
 		"SELECT e.folder, coalesce(e.key, ''), m.claimed_size, m.size,"
 		" m.body_bytes FROM entry e JOIN message m ON m.id = e.message"
-		" WHERE e.message = ? ORDER BY e.key IS NULL LIMIT 1",
+		" WHERE m.id = ? AND " ENTRY_OF_MESSAGE,
 	[SQL_BODY_SET] =
 		"UPDATE message SET size = ?2, body_bytes = ?2, used_at = ?3"
 		" WHERE id = ?1",
@@ -159,18 +176,18 @@ static const char schema_1[] =
 	" cur_changed_ns INTEGER NOT NULL, UNIQUE(parent, level));"
 	"CREATE INDEX folder_parent ON folder(parent);"
 	"CREATE TABLE message(id INTEGER PRIMARY KEY,"
-	" received_at INTEGER NOT NULL, claimed_size INTEGER NOT NULL,"
+	" folder INTEGER NOT NULL, received_at INTEGER NOT NULL, claimed_size INTEGER NOT NULL,"
 	" size INTEGER, body_bytes INTEGER, used_at INTEGER);"
 	"CREATE INDEX message_used ON message(used_at, body_bytes)"
 	" WHERE body_bytes IS NOT NULL;"
 	"CREATE TABLE entry(dir INTEGER NOT NULL, id INTEGER NOT NULL,"
 	" folder INTEGER NOT NULL, message INTEGER NOT NULL, key TEXT,"
 	" flags INTEGER NOT NULL, keywords TEXT NOT NULL,"
-	" identity INTEGER NOT NULL, PRIMARY KEY(dir, id)) WITHOUT ROWID;"
+	" identity INTEGER NOT NULL, received_at INTEGER NOT NULL,"
+	" PRIMARY KEY(dir, id)) WITHOUT ROWID;"
 	"CREATE UNIQUE INDEX entry_key ON entry(folder, key)"
 	" WHERE key IS NOT NULL;"
 	"CREATE UNIQUE INDEX entry_identity ON entry(folder, identity);"
-	"CREATE INDEX entry_message ON entry(message);"
 	"CREATE TABLE void(folder INTEGER NOT NULL,"
 	" received_at INTEGER NOT NULL, claimed_size INTEGER NOT NULL,"
 	" entry INTEGER NOT NULL, dir INTEGER NOT NULL,"
@@ -517,9 +534,17 @@ static int move_aside(const char *path)
 	return -EEXIST;
 }
 
+/* SQLite would take a lock for each allocation, to count them. */
+static void set_up_sqlite(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int db_open(const char *state_dir, const char *account, struct db **db_out,
             char **why_out)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	(void)pthread_once(&once, set_up_sqlite);
 	struct db *db = xmalloc(sizeof(*db));
 	db->path = xasprintf("%s/index.db", state_dir);
 	db->reader.db = db;

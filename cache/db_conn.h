@@ -29,13 +29,16 @@ enum db_sql {
 	SQL_TOTALS,
 	SQL_MESSAGE_GET,
 	SQL_MESSAGE_ADD,
+	SQL_MESSAGE_ADD_ROWS,
 	SQL_MESSAGE_REMOVE,
 	SQL_ENTRY_FIND,
 	SQL_ENTRY_BY_KEY,
 	SQL_ENTRY_BY_MESSAGE,
 	SQL_ENTRY_COUNT,
 	SQL_ENTRY_SCAN,
+	SQL_ENTRY_SCAN_NAMES,
 	SQL_ENTRY_ADD,
+	SQL_ENTRY_ADD_ROWS,
 	SQL_ENTRY_UPDATE,
 	SQL_ENTRY_REMOVE,
 	SQL_ENTRY_RANGE,
@@ -58,6 +61,7 @@ struct db_conn {
 	struct db *db; /* borrowed: it holds this */
 	sqlite3 *sqlite;
 	sqlite3_stmt *statements[SQL_COUNT]; /* NULL until first used */
+	enum db_sql scan;                    /* which one scans now */
 };
 
 struct db {

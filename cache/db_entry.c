@@ -20,18 +20,17 @@ static void fill_message(sqlite3_stmt *s, struct cache_message *out)
 	out->size =
 		(uint64_t)sqlite3_column_int64(s, out->is_size_exact ? 3 : 2);
 	out->is_cached = sqlite3_column_type(s, 4) != SQLITE_NULL;
-	out->links = (unsigned)sqlite3_column_int64(s, 5);
 }
 
 static void fill_entry(sqlite3_stmt *s, struct cache_entry *out)
 {
 	fill_message(s, &out->message);
-	int64_t dir = sqlite3_column_int64(s, 6);
+	int64_t dir = sqlite3_column_int64(s, 5);
 	out->folder = dir / 4;
 	out->place = dir % 4 == CACHE_NEW ? CACHE_NEW : CACHE_CUR;
-	out->id = sqlite3_column_int64(s, 7);
-	out->identity = (uint64_t)sqlite3_column_int64(s, 8);
-	out->flags = (unsigned)sqlite3_column_int64(s, 9);
+	out->id = sqlite3_column_int64(s, 6);
+	out->identity = (uint64_t)sqlite3_column_int64(s, 7);
+	out->flags = (unsigned)sqlite3_column_int64(s, 8);
 }
 
 static int one_entry(struct db_conn *conn, sqlite3_stmt *s,
@@ -74,7 +73,7 @@ int db_entry_by_key(struct db_conn *conn, int64_t folder, const char *key,
 	if (n <= 0)
 		return n < 0 ? n : -ENOENT;
 	fill_entry(s, out);
-	const char *known = (const char *)sqlite3_column_text(s, 10);
+	const char *known = (const char *)sqlite3_column_text(s, 9);
 	*same_keywords_out = known != NULL && keywords != NULL &&
 	                     strcmp(known, keywords) == 0;
 	(void)sqlite3_reset(s);
@@ -101,18 +100,19 @@ int64_t db_entry_count(struct db_conn *conn, int64_t folder,
 }
 
 int db_scan_begin(struct db_conn *conn, int64_t folder, enum cache_place place,
-                  int64_t after)
+                  int64_t after, bool names_only)
 {
 	db_scan_end(conn);
-	return db_query(conn, SQL_ENTRY_SCAN, "ii", dir_of(folder, place),
-	                after) == NULL
+	conn->scan = names_only ? SQL_ENTRY_SCAN_NAMES : SQL_ENTRY_SCAN;
+	return db_query(conn, conn->scan, "ii", dir_of(folder, place), after) ==
+	                       NULL
 	               ? -EIO
 	               : 0;
 }
 
 int db_scan_next(struct db_conn *conn, struct cache_entry *out)
 {
-	sqlite3_stmt *s = conn->statements[SQL_ENTRY_SCAN];
+	sqlite3_stmt *s = conn->statements[conn->scan];
 	int n = db_step(conn, s);
 	if (n > 0)
 		fill_entry(s, out);
@@ -121,15 +121,15 @@ int db_scan_next(struct db_conn *conn, struct cache_entry *out)
 
 void db_scan_end(struct db_conn *conn)
 {
-	(void)sqlite3_reset(conn->statements[SQL_ENTRY_SCAN]);
+	(void)sqlite3_reset(conn->statements[conn->scan]);
 }
 
 int db_entry_add(struct db_conn *conn, int64_t folder, enum cache_place place,
                  const struct remote_change *change, int64_t *id_out)
 {
 	int64_t id = conn->db->next_id;
-	int err = db_run(conn, db_query(conn, SQL_MESSAGE_ADD, "iii", id,
-	                                change->received_at,
+	int err = db_run(conn, db_query(conn, SQL_MESSAGE_ADD, "iiii", id,
+	                                folder, change->received_at,
 	                                (int64_t)change->claimed_size));
 	if (err < 0)
 		return err;
@@ -137,16 +137,55 @@ int db_entry_add(struct db_conn *conn, int64_t folder, enum cache_place place,
 	uint64_t identity = change->identity;
 	do {
 		err = db_run(conn,
-		             db_query(conn, SQL_ENTRY_ADD, "iiititi",
-		                      dir_of(folder, place), id, folder,
+		             db_query(conn, SQL_ENTRY_ADD, "iiiititii",
+		                      dir_of(folder, place), id, folder, id,
 		                      change->key, (int64_t)change->flags,
-		                      change->keywords, (int64_t)identity++));
+		                      change->keywords, (int64_t)identity++,
+		                      change->received_at));
 	} while (err == -EEXIST && identity - change->identity < DB_BATCH);
 	if (err < 0)
 		return err;
 	conn->db->next_id++;
 	*id_out = id;
 	return 0;
+}
+
+int db_entry_add_rows(struct db_conn *conn, int64_t folder,
+                      const struct remote_change *const changes[DB_ROWS])
+{
+	sqlite3_stmt *e = db_query(conn, SQL_ENTRY_ADD_ROWS, "");
+	sqlite3_stmt *m = db_query(conn, SQL_MESSAGE_ADD_ROWS, "");
+	int64_t id = conn->db->next_id;
+	int at = 0, message_at = 0;
+	if (e == NULL || m == NULL)
+		return -EIO;
+	for (size_t i = 0; i < DB_ROWS; i++, id++) {
+		const struct remote_change *c = changes[i];
+		(void)sqlite3_bind_int64(e, ++at,
+		                         dir_of(folder, c->flags == 0
+		                                                ? CACHE_NEW
+		                                                : CACHE_CUR));
+		(void)sqlite3_bind_int64(e, ++at, id);
+		(void)sqlite3_bind_int64(e, ++at, folder);
+		(void)sqlite3_bind_int64(e, ++at, id);
+		(void)sqlite3_bind_text(e, ++at, c->key, -1, SQLITE_STATIC);
+		(void)sqlite3_bind_int64(e, ++at, (int64_t)c->flags);
+		(void)sqlite3_bind_text(e, ++at, c->keywords, -1,
+		                        SQLITE_STATIC);
+		(void)sqlite3_bind_int64(e, ++at, (int64_t)c->identity);
+		(void)sqlite3_bind_int64(e, ++at, c->received_at);
+		(void)sqlite3_bind_int64(m, ++message_at, id);
+		(void)sqlite3_bind_int64(m, ++message_at, folder);
+		(void)sqlite3_bind_int64(m, ++message_at, c->received_at);
+		(void)sqlite3_bind_int64(m, ++message_at,
+		                         (int64_t)c->claimed_size);
+	}
+	int err = db_run(conn, e);
+	if (err == 0)
+		err = db_run(conn, m);
+	if (err == 0)
+		conn->db->next_id = id;
+	return err;
 }
 
 int db_entry_update(struct db_conn *conn, const struct cache_entry *old,
@@ -159,8 +198,7 @@ int db_entry_update(struct db_conn *conn, const struct cache_entry *old,
 	                             change->key));
 }
 
-int db_entry_remove(struct db_conn *conn, const struct cache_entry *entry,
-                    bool *is_last_out)
+int db_entry_remove(struct db_conn *conn, const struct cache_entry *entry)
 {
 	int err = db_run(conn, db_query(conn, SQL_ENTRY_REMOVE, "ii",
 	                                dir_of(entry->folder, entry->place),
@@ -171,7 +209,6 @@ int db_entry_remove(struct db_conn *conn, const struct cache_entry *entry,
 	                            entry->message.id));
 	if (err < 0)
 		return err;
-	*is_last_out = sqlite3_changes(conn->sqlite) > 0;
 	return db_run(conn, db_query(conn, SQL_VOID_REMOVE, "ii", entry->folder,
 	                             entry->id));
 }

@@ -31,6 +31,7 @@ struct owed {
 
 struct arrived {
 	int64_t message;
+	int fd; /* to read: what is evicted meanwhile can still be given */
 	uint64_t size;
 	bool is_size_news; /* not what the server claimed */
 };
@@ -198,36 +199,17 @@ static int commit_arrived(struct fetch *f)
 
 /*
  * A body that nobody waits for yet may be joined until its commit, so jobs
- * end only after it.  The last that came is given its open descriptor; the
- * others are opened again.
+ * end only after it.
  */
-static void finish_arrived(struct fetch *f, int err, int last_fd)
-{
-	for (size_t i = 0; i < f->arrived_count; i++) {
-		struct arrived *a = &f->arrived[i];
-		bool is_last = i + 1 == f->arrived_count;
-		auto_fd int reopened = -1;
-		int fd = last_fd;
-		int result = err;
-		if (result == 0 && !(is_last && last_fd >= 0)) {
-			reopened = body_open(f->cache->bodies, a->message,
-			                     a->size);
-			fd = reopened;
-			if (fd < 0)
-				result = jobs_is_awaited(f->cache->jobs,
-				                         a->message)
-				                 ? -EIO
-				                 : 0;
-		}
-		jobs_finish(f->cache->jobs, a->message, result, fd, a->size);
-	}
-	f->arrived_count = 0;
-}
-
-static int settle(struct fetch *f, int last_fd)
+static int settle(struct fetch *f)
 {
 	int err = commit_arrived(f);
-	finish_arrived(f, err, last_fd);
+	for (size_t i = 0; i < f->arrived_count; i++) {
+		struct arrived *a = &f->arrived[i];
+		jobs_finish(f->cache->jobs, a->message, err, a->fd, a->size);
+		(void)close(a->fd);
+	}
+	f->arrived_count = 0;
 	(void)body_evict(f->cache->bodies, 0);
 	return err;
 }
@@ -254,10 +236,11 @@ static int publish(struct fetch *f, size_t i, struct body_temp *temp,
 	}
 	forget(f, i);
 	f->arrived[f->arrived_count++] =
-		(struct arrived){ message, body->size, is_size_news };
+		(struct arrived){ message, take_fd(&fd), body->size,
+		                  is_size_news };
 	if (f->arrived_count == COMMIT_BATCH || f->owed_count == 0 ||
 	    jobs_is_awaited(f->cache->jobs, message))
-		return settle(f, fd);
+		return settle(f);
 	return 0;
 }
 
@@ -322,7 +305,7 @@ int fetch_bodies(struct session *s)
 		if (err == 0 && f->owed_count > 0)
 			err = receive(f);
 	} while (err == 0 && f->owed_count > 0);
-	int settled = settle(f, -1);
+	int settled = settle(f);
 	return_owed(f, err);
 	if (f->is_pull_due)
 		jobs_pull_add(s->cache->jobs, f->folder, false, "", -1);

@@ -128,15 +128,14 @@ static void moved(struct pull *p, const struct cache_entry *old)
 
 static int remove_entry(struct pull *p, const struct cache_entry *old)
 {
-	bool is_last = false;
-	int err = db_entry_remove(p->conn, old, &is_last);
+	int err = db_entry_remove(p->conn, old);
 	if (err < 0)
 		return err;
 	/*
 	 * Before the commit, for a file that no row names is never found
 	 * again; the other way round it is only fetched once more.
 	 */
-	if (is_last && old->message.is_cached) {
+	if (old->message.is_cached) {
 		body_remove(p->cache->bodies, old->message.id);
 		p->freed += old->message.size;
 	}
@@ -167,6 +166,11 @@ static int update_entry(struct pull *p, const struct cache_entry *old,
 	return 0;
 }
 
+static enum cache_place first_place(const struct remote_change *change)
+{
+	return change->flags == 0 ? CACHE_NEW : CACHE_CUR;
+}
+
 static int apply_message(struct pull *p, const struct remote_change *change)
 {
 	struct cache_entry entry;
@@ -190,7 +194,7 @@ static int apply_message(struct pull *p, const struct remote_change *change)
 		if (err != -ENOENT)
 			return err;
 	}
-	enum cache_place place = change->flags == 0 ? CACHE_NEW : CACHE_CUR;
+	enum cache_place place = first_place(change);
 	int64_t id;
 	err = db_entry_add(p->conn, p->folder, place, change, &id);
 	if (err < 0)
@@ -272,14 +276,49 @@ static void gather(struct pull *p, const struct remote_change *change)
 	g->keywords = add_text(p, change->keywords);
 }
 
+/*
+ * Of a first listing, as many messages at once as one INSERT adds.  -EEXIST:
+ * they have to be looked at one by one.
+ */
+static int add_rows(struct pull *p, size_t first)
+{
+	const struct remote_change *rows[DB_ROWS];
+	if (p->is_listed || p->has_void || first + DB_ROWS > p->gathered_count)
+		return -EEXIST;
+	for (size_t i = 0; i < DB_ROWS; i++) {
+		rows[i] = &p->gathered[first + i].change;
+		if (rows[i]->kind != REMOTE_MESSAGE)
+			return -EEXIST;
+	}
+	int err = next_row(p);
+	if (err == 0)
+		err = db_entry_add_rows(p->conn, p->folder, rows);
+	if (err < 0)
+		return err;
+	p->rows += DB_ROWS - 1;
+	for (size_t i = 0; i < DB_ROWS; i++) {
+		enum cache_place place = first_place(rows[i]);
+		p->delta.count[place]++;
+		p->delta.is_changed[place] = true;
+	}
+	return 0;
+}
+
 static int apply_gathered(struct pull *p)
 {
 	int err = 0;
-	for (size_t i = 0; i < p->gathered_count && err == 0; i++) {
+	for (size_t i = 0; i < p->gathered_count; i++) {
 		struct gathered *g = &p->gathered[i];
 		g->change.key = p->text.bytes + g->key;
 		g->change.keywords = p->text.bytes + g->keywords;
-		err = apply(p, &g->change);
+	}
+	for (size_t i = 0; i < p->gathered_count && err == 0;) {
+		err = add_rows(p, i);
+		if (err == 0) {
+			i += DB_ROWS;
+		} else if (err == -EEXIST) {
+			err = apply(p, &p->gathered[i++].change);
+		}
 	}
 	p->gathered_count = 0;
 	strbuf_clear(&p->text);
@@ -290,7 +329,7 @@ static int apply_gathered(struct pull *p)
 static int next_unseen(struct pull *p, enum cache_place place, int64_t after,
                        struct cache_entry *out)
 {
-	int n = db_scan_begin(p->conn, p->folder, place, after);
+	int n = db_scan_begin(p->conn, p->folder, place, after, false);
 	if (n == 0)
 		while ((n = db_scan_next(p->conn, out)) == 1)
 			if (!is_seen(p, out->id))

@@ -13,7 +13,7 @@ static bool is_near(struct db_conn *conn, const struct scan *s, int64_t after,
 	struct cache_entry e;
 	int tolerance = 2 * s->window + SLACK;
 	bool is_found = false;
-	if (db_scan_begin(conn, s->folder, s->place, after) == 0)
+	if (db_scan_begin(conn, s->folder, s->place, after, false) == 0)
 		while (tolerance-- > 0 && !is_found &&
 		       db_scan_next(conn, &e) == 1 && e.id <= id)
 			is_found = e.id == id;
@@ -61,7 +61,7 @@ static void go_ahead(struct scans *scans, struct scan *s, struct db_conn *conn,
 		s->ahead = s->front;
 		s->left = 0;
 	}
-	if (db_scan_begin(conn, s->folder, s->place, s->ahead) < 0)
+	if (db_scan_begin(conn, s->folder, s->place, s->ahead, false) < 0)
 		return;
 	while (s->left < s->window && bytes < most &&
 	       db_scan_next(conn, &e) == 1) {

@@ -92,7 +92,6 @@ static void unflagged_messages_are_new_and_others_cur(void **state)
 	assert_int_equal(e.message.received_at, 1000003);
 	assert_int_equal(e.message.size, 101);
 	assert_false(e.message.is_size_exact);
-	assert_int_equal(e.message.links, 1);
 	struct cache_entry found;
 	assert_int_equal(cache_entry_find(rig->cache, inbox, e.identity,
 	                                  &found),

@@ -246,7 +246,8 @@ static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	size_t used = 0;
 	struct tree_scan scan;
 	struct tree_item item;
-	tree_scan_begin(&scan, &ops_of(req)->tree, &dir, (uint64_t)off);
+	tree_scan_begin(&scan, &ops_of(req)->tree, &dir, (uint64_t)off,
+	                fi->fh != 0);
 	while (tree_scan_next(&scan, &item) == 1) {
 		size_t len = add_item(req, &item, plus, fi->fh != 0, buf + used,
 		                      size - used);

@@ -173,7 +173,7 @@ static void fill_message(const struct tree *t, unsigned account,
 	*st_out = (struct stat){
 		.st_ino = inode_number(INODE_MESSAGE, account, message->id),
 		.st_mode = S_IFREG | 0600,
-		.st_nlink = message->links,
+		.st_nlink = 1,
 		.st_uid = t->uid,
 		.st_gid = t->gid,
 		.st_size = (off_t)message->size,
@@ -508,7 +508,7 @@ static int entry_item(const struct tree *t, const struct inode *dir,
 }
 
 void tree_scan_begin(struct tree_scan *scan, struct tree *t,
-                     const struct inode *dir, uint64_t after)
+                     const struct inode *dir, uint64_t after, bool names_only)
 {
 	*scan = (struct tree_scan){ .tree = t, .dir = *dir, .cookie = after };
 	if (dir->kind != INODE_NEW && dir->kind != INODE_CUR)
@@ -516,7 +516,7 @@ void tree_scan_begin(struct tree_scan *scan, struct tree *t,
 	int64_t id = after > COOKIE_FIXED ? (int64_t)(after - COOKIE_FIXED) : 0;
 	enum cache_place place = dir->kind == INODE_NEW ? CACHE_NEW : CACHE_CUR;
 	scan->is_open = cache_scan_begin(tree_account(t, dir)->cache, dir->id,
-	                                 place, id) == 0;
+	                                 place, id, names_only) == 0;
 }
 
 int tree_scan_next(struct tree_scan *scan, struct tree_item *item_out)

@@ -86,7 +86,7 @@ struct tree_item {
 
 /* Begin after the item with this cookie; 0: at the first. */
 void tree_scan_begin(struct tree_scan *scan, struct tree *t,
-                     const struct inode *dir, uint64_t after);
+                     const struct inode *dir, uint64_t after, bool names_only);
 
 /* 1 and *item_out, or 0 at the end. */
 int tree_scan_next(struct tree_scan *scan, struct tree_item *item_out);

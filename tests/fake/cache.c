@@ -126,8 +126,7 @@ int64_t fake_message(struct cache *c, int64_t folder, enum cache_place place,
 		           .flags = flags,
 		           .message = { .id = id,
 		                        .received_at = RECEIVED_AT + id,
-		                        .size = count + 1 + extra,
-		                        .links = 1 } },
+		                        .size = count + 1 + extra } },
 		.body_size = count + 1,
 	};
 	touch_locked(c, &c->entries[id - 1].entry);
@@ -316,7 +315,7 @@ int cache_entry_find(struct cache *c, int64_t folder, uint64_t identity,
 }
 
 int cache_scan_begin(struct cache *c, int64_t folder, enum cache_place place,
-                     int64_t after)
+                     int64_t after, bool names_only)
 {
 	c->scan_folder = folder;
 	c->scan_place = place;
@@ -350,7 +349,7 @@ int64_t cache_entry_count(struct cache *c, int64_t folder,
 {
 	int64_t count = 0;
 	struct cache_entry entry;
-	(void)cache_scan_begin(c, folder, place, 0);
+	(void)cache_scan_begin(c, folder, place, 0, false);
 	while (cache_scan_next(c, &entry) == 1)
 		count++;
 	cache_scan_end(c);

@@ -163,7 +163,7 @@ int main(int argc, char **argv)
 	struct cache_entry entry;
 	int64_t entries = 0;
 	int64_t scan_began = clock_now_ms();
-	(void)cache_scan_begin(c, inbox.id, CACHE_CUR, 0);
+	(void)cache_scan_begin(c, inbox.id, CACHE_CUR, 0, false);
 	while (cache_scan_next(c, &entry) == 1)
 		entries++;
 	cache_scan_end(c);

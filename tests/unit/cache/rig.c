@@ -207,7 +207,8 @@ struct cache_entry rig_entry(struct rig *rig, int64_t folder,
                              enum cache_place place, int n)
 {
 	struct cache_entry entry = { 0 };
-	assert_int_equal(cache_scan_begin(rig->cache, folder, place, 0, false), 0);
+	assert_int_equal(cache_scan_begin(rig->cache, folder, place, 0, false),
+	                 0);
 	for (int i = 0; i <= n; i++)
 		assert_int_equal(cache_scan_next(rig->cache, &entry), 1);
 	cache_scan_end(rig->cache);

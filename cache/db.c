@@ -21,8 +21,9 @@
 #define READER_CACHE_KIB 4096
 #define WRITER_CACHE_KIB 16384
 
-/* Worth the two fsyncs of a checkpoint.  Bytes. */
-#define CHECKPOINT_MIN (4 << 20)
+/* Worth the fsyncs of a checkpoint, and worth a pause.  Bytes. */
+#define CHECKPOINT_MIN  (4 << 20)
+#define CHECKPOINT_BUSY (64 << 20)
 
 #define FOLDER_COLUMNS \
 	"SELECT f.id, f.parent, f.level, f.attributes, f.is_listed," \
@@ -357,12 +358,13 @@ int db_commit(struct db_conn *conn)
 	return 0;
 }
 
-void db_checkpoint(struct db *db)
+void db_checkpoint(struct db *db, bool is_busy)
 {
+	off_t enough = is_busy ? CHECKPOINT_BUSY : CHECKPOINT_MIN;
 	(void)pthread_mutex_lock(&db->checkpoint_lock);
 	auto_free char *wal = xasprintf("%s-wal", db->path);
 	auto_fd int fd = open(wal, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && lseek(fd, 0, SEEK_END) >= CHECKPOINT_MIN &&
+	if (fd >= 0 && lseek(fd, 0, SEEK_END) >= enough &&
 	    FAULT("db-checkpoint") == 0)
 		(void)sqlite3_wal_checkpoint_v2(db->checkpointer, NULL,
 		                                SQLITE_CHECKPOINT_PASSIVE, NULL,

@@ -45,8 +45,11 @@ int db_begin(struct db *db, struct db_conn **conn_out);
 int db_commit(struct db_conn *conn);
 void db_rollback(struct db_conn *conn);
 
-/* Move the write-ahead log into the database, if it has grown. */
-void db_checkpoint(struct db *db);
+/*
+ * Move the write-ahead log into the database, if it has grown.  While someone
+ * is waiting for a listing to go on, only if it has grown very much.
+ */
+void db_checkpoint(struct db *db, bool is_busy);
 
 /* Folders. */
 int db_folder_get(struct db_conn *conn, int64_t id, struct cache_folder *out);

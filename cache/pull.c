@@ -493,7 +493,7 @@ int pull_folder(struct cache *c, struct remote *r, const struct jobs_pull *job,
 	free(p->seen);
 	strbuf_release(&p->text);
 	free(p);
-	db_checkpoint(c->db);
+	db_checkpoint(c->db, *more_out);
 	return err;
 }
 

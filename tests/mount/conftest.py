@@ -115,7 +115,7 @@ def options(authority, dovecot, user):
 def account(authority, server, user="bob"):
     return {"server": f"imaps://localhost:{server.tls_port}", "user": user,
             "password": server.password, "tls_ca": authority.ca,
-            "timeout": "10s"}
+            "timeout": "10s", **server.options}
 
 
 @pytest.fixture

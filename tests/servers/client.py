@@ -117,6 +117,18 @@ class Client:
         if last == b"?" and uid:
             found[uid.group(1)] = found.pop(last)
 
+    def read_last(self, name):
+        """True if the server gives the last message's body."""
+        last = self.select(name, readonly=False)
+        kind = self.imap.fetch(str(last), "(BODY.PEEK[])")[0] if last else "NO"
+        self.imap.close()  # Courier appends to nothing that is selected
+        return kind == "OK"
+
+    def expunge_last(self, name):
+        last = str(self.select(name, readonly=False))
+        self.imap.store(last, "+FLAGS", r"(\Deleted)")
+        self.imap.close()
+
     def flags(self, name):
         """{uid: flags}."""
         return {uid: flags

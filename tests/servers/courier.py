@@ -45,7 +45,7 @@ OWNER = "courier"
 class Courier:
     separator = "."
     password = "testpw"
-    keeps_dates = True
+    options = {}  # of an account here, beyond the usual
 
     def __init__(self, directory, pem, base):
         packages.require(["courier-base", "courier-authdaemon", "libgamin0"])

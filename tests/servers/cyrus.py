@@ -45,7 +45,7 @@ EVENTS {{
 class Cyrus:
     separator = "/"
     password = "testpw"
-    keeps_dates = True
+    options = {}  # of an account here, beyond the usual
 
     def __init__(self, directory, pem, base):
         packages.require(["cyrus-common", "sasl2-bin", "libsasl2-modules-db"])

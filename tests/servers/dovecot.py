@@ -78,7 +78,7 @@ class Dovecot:
 
     separator = "/"
     password = PASSWORD
-    keeps_dates = True
+    options = {}  # of an account here, beyond the usual
 
     def __init__(self, directory, pem, format="mdbox:~/mdbox", extra="",
                  capability=None, special=("Sent", "Trash")):

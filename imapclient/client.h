@@ -63,7 +63,9 @@ struct imap_pull {
 	uint64_t owed_next, owed_end; /* the range being given */
 	enum remote_change_kind owed_kind;
 	struct strbuf keywords;
+	uint64_t identities; /* what those of the folder have in common */
 	char key[32];
+	size_t key_prefix; /* its length up to the UID */
 };
 
 enum imap_want_state {

@@ -130,6 +130,16 @@ static int ask_uid_next(struct imap_session *s, const char *folder)
 	return err;
 }
 
+/* What keys and identities of the folder begin with. */
+static void name_folder(struct imap_pull *p, const char *folder)
+{
+	auto_strbuf struct strbuf name = { 0 };
+	strbuf_printf(&name, "%s/%" PRIu32, folder, p->cursor.uid_validity);
+	p->identities = digest_u64(name.bytes, name.len) << 32;
+	p->key_prefix = (size_t)snprintf(p->key, sizeof(p->key), "%" PRIu32 ".",
+	                                 p->cursor.uid_validity);
+}
+
 int imap_pull_begin(struct imap_remote *c, const char *folder,
                     const char *cursor)
 {
@@ -156,6 +166,7 @@ int imap_pull_begin(struct imap_remote *c, const char *folder,
 	if (is_known && is_void)
 		p->step = IMAP_PULL_RESET;
 	p->known_next = p->seen_next = p->cursor.next;
+	name_folder(p, folder);
 	return 0;
 }
 
@@ -341,21 +352,26 @@ static int begin_step(struct imap_remote *c)
 	return 0;
 }
 
+/* By hand, as there may be a million: snprintf() is half of a pull's time. */
 static void set_key(struct imap_pull *p, uint32_t uid)
 {
-	snprintf(p->key, sizeof(p->key), "%" PRIu32 ".%" PRIu32,
-	         p->cursor.uid_validity, uid);
+	char digits[10];
+	size_t len = 0;
+	do
+		digits[len++] = (char)('0' + uid % 10);
+	while ((uid /= 10) > 0);
+	char *at = p->key + p->key_prefix;
+	while (len > 0)
+		*at++ = digits[--len];
+	*at = '\0';
 }
 
-static uint64_t identity_of(const struct imap_remote *c,
+static uint64_t identity_of(const struct imap_pull *p,
                             const struct imap_fetch *f)
 {
-	auto_strbuf struct strbuf name = { 0 };
 	if ((f->has & IMAP_FETCH_OBJECT_ID) != 0)
 		return digest_u64(f->object_id.bytes, f->object_id.len);
-	strbuf_printf(&name, "%s/%" PRIu32, c->session.selected,
-	              c->pull.cursor.uid_validity);
-	return digest_u64(name.bytes, name.len) << 32 | f->uid;
+	return p->identities | f->uid;
 }
 
 /* An answer of FETCH: 1 and a change, or 0 if it is none. */
@@ -387,7 +403,7 @@ static int take_fetch(struct imap_remote *c, const struct imap_fetch *f,
 	}
 	out->received_at = imap_date_parse(f->date);
 	out->claimed_size = f->size;
-	out->identity = identity_of(c, f);
+	out->identity = identity_of(p, f);
 	p->given++;
 	p->cursor.count++;
 	if (f->uid >= p->seen_next && f->uid < UINT32_MAX)

@@ -42,9 +42,10 @@
 	"e.dir IN (m.folder * 4, m.folder * 4 + 1) AND e.id = m.id"
 
 /* Parameters of rows that one INSERT adds; DB_ROWS of them. */
-#define ROWS(row) \
+#define TEN_ROWS(row) \
 	row "," row "," row "," row "," row "," row "," row "," row "," row \
 	    "," row
+#define ROWS(row) TEN_ROWS(row) "," TEN_ROWS(row)
 
 /* A time that rises, and is the wall's unless that was set back. */
 #define RISE(column, now) column " = max(" column " + 1, " now ")"

@@ -121,7 +121,7 @@ int db_entry_add(struct db_conn *conn, int64_t folder, enum cache_place place,
  * The same for DB_ROWS messages at once, in half the time; by their flags they
  * go to new or cur.  -EEXIST: none was added, for one of them is known.
  */
-#define DB_ROWS 10
+#define DB_ROWS 20
 int db_entry_add_rows(struct db_conn *conn, int64_t folder,
                       const struct remote_change *const changes[DB_ROWS]);
 /* Give entry a new place, flags, keywords and key. */

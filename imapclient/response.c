@@ -185,11 +185,27 @@ static bool parse_status(struct scan *s, struct imap_status *out)
 	return true;
 }
 
+static bool ends_fetch_name(char ch)
+{
+	switch (ch) {
+	case '\0':
+	case ' ':
+	case '(':
+	case ')':
+	case '[':
+	case '"':
+	case '{':
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* An item's name: an atom that may carry [a section] and <an origin>. */
 static bool fetch_name(struct scan *s, struct imap_text *out)
 {
 	const char *start = s->p;
-	while (s->p < s->end && strchr(" ()[\"{", *s->p) == NULL)
+	while (s->p < s->end && !ends_fetch_name(*s->p))
 		s->p++;
 	if (scan_at(s, '[')) {
 		const char *close = memchr(s->p, ']', (size_t)(s->end - s->p));

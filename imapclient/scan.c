@@ -84,10 +84,27 @@ struct imap_text scan_rest_of(struct scan *s)
 	return rest;
 }
 
+/* A switch, for a listing asks a hundred times a message. */
+static bool ends_atom(char ch)
+{
+	switch (ch) {
+	case '\0':
+	case ' ':
+	case '(':
+	case ')':
+	case '"':
+	case '\r':
+	case '\n':
+		return true;
+	default:
+		return false;
+	}
+}
+
 struct imap_text scan_atom(struct scan *s)
 {
 	const char *start = s->p;
-	while (s->p < s->end && strchr(" ()\"\r\n", *s->p) == NULL)
+	while (s->p < s->end && !ends_atom(*s->p))
 		s->p++;
 	return scan_text_between(start, s->p);
 }

@@ -380,6 +380,8 @@ static int by_line(const void *a, const void *b)
 
 static void tell_mistakes(struct reading *rd, struct strbuf *why)
 {
+	if (rd->mistake_count == 0)
+		return;
 	qsort(rd->mistakes, rd->mistake_count, sizeof(*rd->mistakes), by_line);
 	for (size_t i = 0; i < rd->mistake_count; i++) {
 		if (i == CONFIG_ERRORS_MAX) {

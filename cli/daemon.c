@@ -65,8 +65,8 @@ static int open_services(struct daemon *d)
 		d->services[i].mountpoint = d->config->mountpoint;
 		d->service_count++;
 		if (err < 0) {
-			complain(account->name,
-			         why != NULL ? why : strerror(-err));
+			/* The cache names the account. */
+			complain(NULL, why != NULL ? why : strerror(-err));
 			return err;
 		}
 	}

@@ -71,7 +71,6 @@ static int run_mount(const struct options *options,
 		(void)fprintf(stderr, "mailmount: %s\n", why);
 		return exit_code(err);
 	}
-	block_signals();
 	prepare_resources();
 	int background = -1;
 	if (!options->is_foreground) {
@@ -82,6 +81,8 @@ static int run_mount(const struct options *options,
 			return exit_code(err);
 		}
 	}
+	/* Not before: the parent ends by ^C. */
+	block_signals();
 	log_open(log_level_of(options->verbosity), !options->is_foreground);
 	struct daemon_config config = {
 		.accounts = accounts,

@@ -1,0 +1,131 @@
+#include "tests/unit/test.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "util/cleanup.h"
+#include "util/mem.h"
+
+#define ARGS_MAX 16
+
+/* Parse words set apart by blanks. */
+static int parse(const char *text, struct options *options, struct strbuf *why,
+                 char **copy_out)
+{
+	char *argv[ARGS_MAX] = { (char[]){ "mailmount" } };
+	int argc = 1;
+	char *rest = *copy_out = xstrdup(text), *word;
+	while ((word = strsep(&rest, " ")) != NULL)
+		if (*word != '\0')
+			argv[argc++] = word;
+	return options_parse(argc, argv, options, why);
+}
+
+static void assert_text(const char *text, const char *expected)
+{
+	if (expected == NULL)
+		assert_null(text);
+	else
+		assert_string_equal(text, expected);
+}
+
+static void commands_are_understood(void **state)
+{
+	static const struct {
+		const char *text;
+		struct options options;
+		const char *config, *kernel;
+	} rows[] = {
+		{ "Mail", { .dir = "Mail" } },
+		{ "work Mail", { .account = "work", .dir = "Mail" } },
+		{ "work Mail -o rw,nofail",
+		  { .account = "work", .dir = "Mail" } },
+		{ "-f -v -v Mail",
+		  { .dir = "Mail", .is_foreground = true, .verbosity = 2 } },
+		{ "-fvv Mail",
+		  { .dir = "Mail", .is_foreground = true, .verbosity = 2 } },
+		{ "-o allow_other,ro,auto_unmount -o allow_root Mail",
+		  { .dir = "Mail" },
+		  NULL,
+		  "allow_other,auto_unmount,allow_root" },
+		{ "-o config=/c,x-systemd.automount,_netdev,user,noauto Mail",
+		  { .dir = "Mail" },
+		  "/c" },
+		{ "--config /a -o config=/b Mail", { .dir = "Mail" }, "/b" },
+		{ "--config=/a Mail", { .dir = "Mail" }, "/a" },
+		{ "-u Mail", { .command = COMMAND_UNMOUNT, .dir = "Mail" } },
+		{ "Mail -u", { .command = COMMAND_UNMOUNT, .dir = "Mail" } },
+		{ "-u check", { .command = COMMAND_UNMOUNT, .dir = "check" } },
+		{ "check", { .command = COMMAND_CHECK } },
+		{ "check work",
+		  { .command = COMMAND_CHECK, .account = "work" } },
+		{ "./check", { .dir = "./check" } },
+		{ "status", { .command = COMMAND_STATUS } },
+		{ "status --json work",
+		  { .command = COMMAND_STATUS,
+		    .account = "work",
+		    .is_json = true } },
+		{ "--version", { .command = COMMAND_VERSION } },
+		{ "--help x y z", { .command = COMMAND_HELP } },
+		{ "-- -odd", { .dir = "-odd" } },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct options options;
+		auto_strbuf struct strbuf why = { 0 };
+		auto_free char *copy = NULL;
+		assert_int_equal(parse(rows[i].text, &options, &why, &copy), 0);
+		const struct options *expected = &rows[i].options;
+		assert_int_equal(options.command, expected->command);
+		assert_text(options.account, expected->account);
+		assert_text(options.dir, expected->dir);
+		assert_int_equal(options.is_foreground,
+		                 expected->is_foreground);
+		assert_int_equal(options.is_json, expected->is_json);
+		assert_int_equal(options.verbosity, expected->verbosity);
+		assert_text(options.config, rows[i].config);
+		assert_string_equal(strbuf_text(&options.kernel),
+		                    rows[i].kernel != NULL ? rows[i].kernel
+		                                           : "");
+		options_release(&options);
+	}
+}
+
+static void mistakes_are_named(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} rows[] = {
+		{ "", "which directory?" },
+		{ "-u", "which directory?" },
+		{ "a b c", "c: one argument too many" },
+		{ "-u a b", "b: one argument too many" },
+		{ "check a b", "b: one argument too many" },
+		{ "-x Mail", "-x: no such option" },
+		{ "--jsn Mail", "--jsn: no such option" },
+		{ "Mail -o", "-o needs an argument" },
+		{ "Mail --config", "--config needs an argument" },
+		{ "-o foo Mail", "-o foo: no such mount option" },
+		{ "-o ro,config= Mail", "-o config=: no such mount option" },
+		{ "--json Mail", "--json goes with status" },
+		{ "--json check", "--json goes with status" },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct options options;
+		auto_strbuf struct strbuf why = { 0 };
+		auto_free char *copy = NULL;
+		assert_int_equal(parse(rows[i].text, &options, &why, &copy),
+		                 -EINVAL);
+		assert_string_equal(strbuf_text(&why), rows[i].why);
+		options_release(&options);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(commands_are_understood),
+		cmocka_unit_test(mistakes_are_named),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -231,8 +231,8 @@ int cache_listing_await(struct cache *c, int64_t folder, cache_done *done,
 	return 0;
 }
 
-int cache_body_open(struct cache *c, int64_t message, int64_t entry_hint,
-                    cache_done *done, void *arg, struct cache_body *body_out,
+int cache_body_open(struct cache *c, int64_t message, cache_done *done,
+                    void *arg, struct cache_body *body_out,
                     struct cache_wait **wait_out)
 {
 	struct db_conn *reader = db_reader(c->db);
@@ -251,8 +251,7 @@ int cache_body_open(struct cache *c, int64_t message, int64_t entry_hint,
 		if (err < 0)
 			return err;
 	}
-	if (entry_hint > 0)
-		scan_note(&c->scans, reader, c->jobs, &entry);
+	scan_note(&c->scans, reader, c->jobs, &entry);
 	if (fd < 0)
 		return 0;
 	body_out->fd = take_fd(&fd);

@@ -178,11 +178,10 @@ int cache_listing_await(struct cache *c, int64_t folder, cache_done *done,
  * done will run; or -errno.  done's errors are those above, -ESTALE (gone on
  * the server), -EIO (the server cannot give it), -ENOSPC, -EDQUOT.
  *
- * entry_hint is the id of the entry it is opened by, 0 if not known: opens in
- * order make the cache fetch ahead.
+ * Opens in the order of the entries make the cache fetch ahead.
  */
-int cache_body_open(struct cache *c, int64_t message, int64_t entry_hint,
-                    cache_done *done, void *arg, struct cache_body *body_out,
+int cache_body_open(struct cache *c, int64_t message, cache_done *done,
+                    void *arg, struct cache_body *body_out,
                     struct cache_wait **wait_out);
 
 /*

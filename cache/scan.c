@@ -3,19 +3,18 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Opens may come this far out of order before a window has grown. */
-#define SLACK 4
+/* Threads overtake each other: opens come this far out of order. */
+#define SLACK 16
 
-/* Is id among the next entries after `after`? */
-static bool is_near(struct db_conn *conn, const struct scan *s, int64_t after,
-                    int64_t id)
+/* Is id among the next entries after what was asked for? */
+static bool is_next(struct db_conn *conn, const struct scan *s, int64_t id)
 {
 	struct cache_entry e;
-	int tolerance = 2 * s->window + SLACK;
 	bool is_found = false;
-	if (db_scan_begin(conn, s->folder, s->place, after, false) == 0)
-		while (tolerance-- > 0 && !is_found &&
-		       db_scan_next(conn, &e) == 1 && e.id <= id)
+	if (db_scan_begin(conn, s->folder, s->place, s->ahead, true) == 0)
+		for (int i = 0; i < SLACK && !is_found &&
+		                db_scan_next(conn, &e) == 1 && e.id <= id;
+		     i++)
 			is_found = e.id == id;
 	db_scan_end(conn);
 	return is_found;
@@ -26,28 +25,34 @@ static bool is_of(struct db_conn *conn, const struct scan *s,
 {
 	if (s->folder != entry->folder || s->place != entry->place)
 		return false;
-	/* Threads overtake each other: a little back is still in order. */
-	if (entry->id <= s->ahead && entry->id > s->front)
-		return true;
-	if (entry->id <= s->front)
-		return is_near(conn, s, entry->id - 1, entry->id) &&
-		       is_near(conn, s, entry->id, s->front);
-	return is_near(conn, s, s->ahead, entry->id);
+	if (entry->id <= s->ahead)
+		return entry->id > s->front - SLACK;
+	return is_next(conn, s, entry->id);
 }
 
-static struct scan *begin(struct scans *scans, const struct cache_entry *entry)
+/*
+ * The scan that an open goes on, or a new one in the place of the one idle for
+ * longest; it is then the first, where the next open is compared with it.
+ */
+static struct scan *find(struct scans *scans, struct db_conn *conn,
+                         const struct cache_entry *entry, bool *is_new_out)
 {
-	struct scan *oldest = &scans->scans[0];
-	for (size_t i = 1; i < SCAN_COUNT; i++)
-		if (scans->scans[i].used < oldest->used)
-			oldest = &scans->scans[i];
-	*oldest = (struct scan){
-		.folder = entry->folder,
-		.place = entry->place,
-		.front = entry->id,
-		.ahead = entry->id,
-	};
-	return oldest;
+	size_t i = 0;
+	while (i < SCAN_COUNT && !is_of(conn, &scans->scans[i], entry))
+		i++;
+	*is_new_out = i == SCAN_COUNT;
+	struct scan found = { .folder = entry->folder,
+		              .place = entry->place,
+		              .front = entry->id,
+		              .ahead = entry->id };
+	if (*is_new_out)
+		i--;
+	else
+		found = scans->scans[i];
+	memmove(&scans->scans[1], &scans->scans[0],
+	        i * sizeof(scans->scans[0]));
+	scans->scans[0] = found;
+	return &scans->scans[0];
 }
 
 static void go_ahead(struct scans *scans, struct scan *s, struct db_conn *conn,
@@ -80,14 +85,8 @@ static void go_ahead(struct scans *scans, struct scan *s, struct db_conn *conn,
 void scan_note(struct scans *scans, struct db_conn *conn, struct jobs *jobs,
                const struct cache_entry *entry)
 {
-	struct scan *s = NULL;
-	for (size_t i = 0; i < SCAN_COUNT && s == NULL; i++)
-		if (is_of(conn, &scans->scans[i], entry))
-			s = &scans->scans[i];
-	bool is_new = s == NULL;
-	if (is_new)
-		s = begin(scans, entry);
-	s->used = ++scans->clock;
+	bool is_new;
+	struct scan *s = find(scans, conn, entry, &is_new);
 	if (is_new || entry->id <= s->front)
 		return;
 	if (s->left > 0)

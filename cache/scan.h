@@ -30,12 +30,10 @@ struct scan {
 	int64_t ahead;
 	int window; /* how many to be ahead */
 	int left;
-	uint64_t used; /* when, for choosing which to forget */
 };
 
 struct scans {
-	struct scan scans[SCAN_COUNT];
-	uint64_t clock;
+	struct scan scans[SCAN_COUNT]; /* the last used first */
 	uint64_t bytes_max; /* to ask for at a time; 0: SCAN_BYTES_MAX */
 };
 

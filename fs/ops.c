@@ -311,8 +311,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		pending_new(&ops->pendings, req, ino, c, open_resume);
 	struct cache_body body;
 	p->fi = *fi;
-	int n = cache_body_open(c, node.id, 0, pending_done, p, &body,
-	                        &p->wait);
+	int n = cache_body_open(c, node.id, pending_done, p, &body, &p->wait);
 	if (n == 0)
 		return;
 	pending_free(p);

@@ -384,8 +384,8 @@ int cache_listing_await(struct cache *c, int64_t folder, cache_done *done,
 	return n;
 }
 
-int cache_body_open(struct cache *c, int64_t message, int64_t entry_hint,
-                    cache_done *done, void *arg, struct cache_body *body_out,
+int cache_body_open(struct cache *c, int64_t message, cache_done *done,
+                    void *arg, struct cache_body *body_out,
                     struct cache_wait **wait_out)
 {
 	struct cache_wait wait = {

@@ -219,8 +219,8 @@ int rig_read(struct rig *rig, const struct cache_entry *entry)
 {
 	struct outcome o = { .rig = rig };
 	struct cache_wait *wait;
-	int n = cache_body_open(rig->cache, entry->message.id, entry->id,
-	                        rig_done, &o, &o.body, &wait);
+	int n = cache_body_open(rig->cache, entry->message.id, rig_done, &o,
+	                        &o.body, &wait);
 	if (n < 0)
 		return n;
 	if (n == 0)

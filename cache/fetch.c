@@ -18,7 +18,7 @@
 #include "util/mem.h"
 
 /* Requests that may be in flight, and one more for a reader. */
-#define FLIGHTS 4
+#define FLIGHTS 8
 #define OWED    ((FLIGHTS + 1) * JOBS_BATCH)
 /* Bodies that one transaction makes known. */
 #define COMMIT_BATCH 64
@@ -80,17 +80,27 @@ static bool is_here(struct cache *c, int64_t message,
 	return false;
 }
 
-static int find_source(struct cache *c, int64_t message, struct db_source *out)
+struct found {
+	int err; /* 0: source says where it is; -ESTALE: nowhere; or -errno */
+	struct db_source source;
+};
+
+static int find_sources(struct cache *c, const struct job *jobs, size_t count,
+                        struct found *out)
 {
 	struct db_conn *conn;
 	int err = db_begin(c->db, &conn);
 	if (err < 0)
 		return err;
-	err = db_source_get(conn, message, out);
+	for (size_t i = 0; i < count; i++) {
+		err = db_source_get(conn, jobs[i].message, &out[i].source);
+		if (err == -ENOENT ||
+		    (err == 0 && out[i].source.key[0] == '\0'))
+			err = -ESTALE;
+		out[i].err = err;
+	}
 	db_rollback(conn);
-	if (err == -ENOENT || (err == 0 && out->key[0] == '\0'))
-		return -ESTALE;
-	return err;
+	return 0;
 }
 
 static int find_name(struct fetch *f, int64_t folder)
@@ -112,22 +122,22 @@ static int ask(struct fetch *f, const struct job *jobs, size_t count)
 	size_t want_count = 0;
 	size_t first = f->owed_count;
 	int err = f->name == NULL ? find_name(f, jobs[0].folder) : 0;
+	auto_free struct found *found = xcalloc(count, sizeof(*found));
+	int lost =
+		err < 0 ? -ESTALE : find_sources(f->cache, jobs, count, found);
 	for (size_t i = 0; i < count; i++) {
-		struct db_source source;
-		int found = err < 0 ? -ESTALE
-		                    : find_source(f->cache, jobs[i].message,
-		                                  &source);
-		if (found < 0) {
-			jobs_finish(f->cache->jobs, jobs[i].message, found, -1,
-			            0);
+		const struct db_source *source = &found[i].source;
+		int no = lost < 0 ? lost : found[i].err;
+		if (no < 0) {
+			jobs_finish(f->cache->jobs, jobs[i].message, no, -1, 0);
 			continue;
 		}
-		if (is_here(f->cache, jobs[i].message, &source))
+		if (is_here(f->cache, jobs[i].message, source))
 			continue;
 		struct owed *o = &f->owed[f->owed_count++];
 		o->message = jobs[i].message;
-		o->key = xstrdup(source.key);
-		o->claimed_size = source.claimed_size;
+		o->key = xstrdup(source->key);
+		o->claimed_size = source->claimed_size;
 		wants[want_count].key = o->key;
 		wants[want_count++].claimed_size = o->claimed_size;
 	}
@@ -222,10 +232,6 @@ static int publish(struct fetch *f, size_t i, struct body_temp *temp,
 	int64_t message = o->message;
 	bool is_size_news = body->size != o->claimed_size;
 	int err = body_temp_publish(f->cache->bodies, temp, message);
-	auto_fd int fd =
-		err < 0 ? -1 : body_open(f->cache->bodies, message, body->size);
-	if (err == 0 && fd < 0)
-		err = fd;
 	if (err < 0) {
 		/* The directory went away under us: once more, in a new one. */
 		log_warn("cannot keep a body: %s", strerror(-err));
@@ -236,7 +242,7 @@ static int publish(struct fetch *f, size_t i, struct body_temp *temp,
 	}
 	forget(f, i);
 	f->arrived[f->arrived_count++] =
-		(struct arrived){ message, take_fd(&fd), body->size,
+		(struct arrived){ message, take_fd(&temp->fd), body->size,
 		                  is_size_news };
 	if (f->arrived_count == COMMIT_BATCH || f->owed_count == 0 ||
 	    jobs_is_awaited(f->cache->jobs, message))

@@ -16,8 +16,8 @@
 /* Scans noticed at a time. */
 #define SCAN_COUNT 8
 
-#define SCAN_WINDOW_MAX 256
-#define SCAN_BYTES_MAX  (8 << 20)
+#define SCAN_WINDOW_MAX 1024
+#define SCAN_BYTES_MAX  (16 << 20)
 
 /*
  * A reader went from entry to entry up to front.  Those up to ahead were asked

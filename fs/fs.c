@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,6 +26,14 @@
 #include "util/log.h"
 #include "util/mem.h"
 #include "util/wake.h"
+
+/*
+ * A program that opens file after file asks again within microseconds, but to
+ * wake a thread that sleeps takes tens of them.  So the fuse thread stays
+ * awake for so many polls after a request, about 50 microseconds: `grep -r`
+ * over 20,000 cached messages then takes half the time.
+ */
+#define SPINS 100
 
 struct fs {
 	struct ops ops;
@@ -163,7 +172,7 @@ int fs_open(const struct fs_config *config, struct fs **fs_out, char **why_out)
 	return 0;
 }
 
-static void serve(struct fs *fs, struct fuse_buf *buf)
+static bool serve(struct fs *fs, struct fuse_buf *buf)
 {
 	int n = fuse_session_receive_buf(fs->session, buf);
 	if (n > 0)
@@ -171,6 +180,7 @@ static void serve(struct fs *fs, struct fuse_buf *buf)
 	else if (n < 0 && n != -EAGAIN && n != -EINTR)
 		fuse_session_exit(fs->session);
 	pendings_interrupt(&fs->ops.pendings);
+	return n > 0;
 }
 
 static void *fuse_main(void *arg)
@@ -181,15 +191,22 @@ static void *fuse_main(void *arg)
 		{ .fd = fuse_session_fd(fs->session), .events = POLLIN },
 		{ .fd = wake_fd(&fs->wake), .events = POLLIN },
 	};
+	int spins = 0;
 	while (!fs->is_stopping && !fuse_session_exited(fs->session)) {
-		if (poll(fds, 2, -1) < 0)
-			continue; /* EINTR */
+		int n = poll(fds, 2, spins > 0 ? 0 : -1);
+		if (n == 0) {
+			spins--;
+			(void)sched_yield();
+		}
+		if (n <= 0)
+			continue; /* or EINTR */
 		if (fds[1].revents) {
 			wake_clear(&fs->wake);
 			pendings_resume(&fs->ops.pendings);
+			spins = SPINS;
 		}
-		if (fds[0].revents)
-			serve(fs, &buf);
+		if (fds[0].revents && serve(fs, &buf))
+			spins = SPINS;
 	}
 	free(buf.mem);
 	if (!fs->is_stopping)

@@ -92,7 +92,7 @@ class Courier:
         for name in ("run", "run/authdaemon"):
             (self.directory / name).chmod(0o755)
         self.process = process.start(
-            ["unshare", "-m", "--propagation", "private", "bash",
+            [*process.NAMESPACE, "bash",
              self.directory / "inside.sh"], self.directory / "out")
         process.wait_until(lambda: process.is_open(self.port)
                            and process.is_open(self.tls_port), "Courier")

@@ -76,7 +76,7 @@ class Mailutils:
                   f"/etc /etc && exec /usr/sbin/imap4d --config-file "
                   f"{self.directory}/imap4d.conf")
         self.process = process.start(
-            ["unshare", "-m", "--propagation", "private", "sh", "-c", inside],
+            [*process.NAMESPACE, "sh", "-c", inside],
             self.directory / "out")
         process.wait_until(lambda: process.is_open(self.port), "imap4d")
         return self

@@ -11,6 +11,12 @@ import tempfile
 import time
 
 
+# Runs what follows with mounts of its own, and processes of its own: whatever
+# they fork into the background ends with it.
+NAMESPACE = ["unshare", "--mount", "--propagation", "private", "--pid",
+             "--fork", "--kill-child", "--mount-proc"]
+
+
 class Unavailable(Exception):
     """This machine cannot run the server; the text says why."""
 

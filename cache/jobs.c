@@ -71,7 +71,7 @@ TAILQ_HEAD(pull_list, pull);
 struct served {
 	struct remote *remote; /* borrowed until jobs_free() */
 	int failure;           /* why it cannot connect; 0: it can, or may */
-	int64_t attempt_at;    /* when it last tried */
+	int64_t attempt_at;    /* when it last tried; 0: not yet */
 	int64_t sleeps_until;
 	int receiving;
 	off_t received;
@@ -269,6 +269,8 @@ static int refusal_locked(struct jobs *jobs)
 	int failure = 0;
 	for (size_t i = jobs->count; i > 0; i--) {
 		const struct served *s = &jobs->served[i - 1];
+		if (s->attempt_at == 0)
+			continue; /* it will fare no better than the others */
 		if (s->failure == 0)
 			return 0;
 		if (s->failure != -EKEYREJECTED &&
@@ -729,7 +731,8 @@ void jobs_connected(struct jobs *jobs, size_t session, int err)
 	jobs->served[session].attempt_at = clock_now_ms();
 	bool is_any_left = false;
 	for (size_t i = 0; i < jobs->count; i++)
-		is_any_left |= jobs->served[i].failure == 0;
+		is_any_left |= jobs->served[i].failure == 0 &&
+		               jobs->served[i].attempt_at != 0;
 	if (!is_any_left)
 		fail_all_locked(jobs, &ended);
 	(void)pthread_mutex_unlock(&jobs->lock);

@@ -29,7 +29,6 @@ EXTERNAL = {
     "zlib.h": "net",
     "sqlite3": "cache",
     "fuse": "fs",
-    "ini.h": "cli",
     "jansson.h": "cli",
 }
 

@@ -20,12 +20,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include <curl/curl.h>
 
 #include "net/failure.h"
+#include "net/login.h"
 #include "net/secret.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -35,22 +35,17 @@
 #define KEEPALIVE_IDLE_S     60
 #define KEEPALIVE_INTERVAL_S 15
 
-/* Those that a password is enough for; libcurl takes the best of them. */
-#define PASSWORD_MECHANISMS \
-	"AUTH=SCRAM-SHA-256;AUTH=SCRAM-SHA-1;AUTH=CRAM-MD5;" \
-	"AUTH=PLAIN;AUTH=LOGIN"
+/* Of a line of the login we read so much: lists of capabilities are long. */
+#define LINE_SIZE 4096
 
 struct conn {
 	CURLM *multi;
 	CURL *easy;
 	struct wake *abort; /* borrowed: outlives us by contract */
 	int fd;             /* libcurl's, the last it opened; -1: none */
-	enum conn_protocol protocol;
 	bool is_logged_in;
-	bool has_greeting; /* the server said something */
-	bool is_foreign;   /* and it was no greeting of our protocol */
 	int timeout_ms;
-	char words[FAILURE_WORDS_SIZE]; /* the server's refusal, if its last line was one */
+	struct login login;
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -107,57 +102,26 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose,
 }
 
 /*
- * What follows the refusal in a server's line, or NULL: "TAG NO text" and
- * "* BYE text" (RFC 3501 7.1), "-ERR text" (RFC 1939 3).
+ * Follow what is said; the lines with secrets (CURLINFO_HEADER_OUT) are looked
+ * at for the name of the mechanism only, where they are.
  */
-static const char *refusal(const char *line)
-{
-	static const char *const answers[] = { "NO", "BAD", "BYE" };
-	if (strncmp(line, "-ERR", 4) == 0)
-		return line + 4;
-	const char *blank = strchr(line, ' ');
-	if (blank == NULL)
-		return NULL;
-	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-		size_t len = strlen(answers[i]);
-		if (strncasecmp(blank + 1, answers[i], len) == 0 &&
-		    (blank[1 + len] == ' ' || blank[1 + len] == '\0'))
-			return blank + 1 + len;
-	}
-	return NULL;
-}
-
-/* libcurl would wait for better lines; another protocol has none. */
-static bool is_greeting(enum conn_protocol protocol, const char *line)
-{
-	if (protocol == CONN_IMAP)
-		return strncmp(line, "* ", 2) == 0;
-	return strncmp(line, "+OK", 3) == 0 || strncmp(line, "-ERR", 4) == 0;
-}
-
-/* Keep why the server refused; never what we said (CURLINFO_HEADER_OUT). */
-static int keep_words(CURL *easy, curl_infotype type, char *bytes, size_t len,
-                      void *arg)
+static int follow(CURL *easy, curl_infotype type, char *bytes, size_t len,
+                  void *arg)
 {
 	struct conn *c = arg;
-	if (type != CURLINFO_HEADER_IN)
+	char line[LINE_SIZE];
+	if (type != CURLINFO_HEADER_IN && type != CURLINFO_HEADER_OUT)
 		return 0;
-	auto_free char *line = xstrndup(bytes, len < 512 ? len : 512);
+	(void)snprintf(line, sizeof(line), "%.*s", (int)len, bytes);
 	for (char *s = line; *s != '\0'; s++) {
 		if ((unsigned char)*s < ' ' || *s == 0x7f)
 			*s = ' ';
 	}
-	if (!c->has_greeting)
-		c->is_foreign = !is_greeting(c->protocol, line);
-	c->has_greeting = true;
-	const char *words = refusal(line);
-	if (words == NULL)
-		words = "";
-	words += strspn(words, " ");
-	size_t end = strlen(words);
-	while (end > 0 && words[end - 1] == ' ')
-		end--;
-	(void)snprintf(c->words, sizeof(c->words), "%.*s", (int)end, words);
+	if (type == CURLINFO_HEADER_IN)
+		login_heard(&c->login, line);
+	else
+		login_said(&c->login, line);
+	wipe(line, sizeof(line));
 	return 0;
 }
 
@@ -219,30 +183,13 @@ static void set_login(CURL *easy, const struct conn_config *config,
                       const struct strbuf *secret)
 {
 	(void)curl_easy_setopt(easy, CURLOPT_USERNAME, config->user);
-	const char *options = NULL;
-	switch (config->secret_kind) {
-	case CONN_SECRET_NONE:
-		options = "AUTH=EXTERNAL";
-		break;
-	case CONN_SECRET_TOKEN_COMMAND:
-		/* Never LOGIN with an empty password, as it would else. */
-		options = "AUTH=OAUTHBEARER;AUTH=XOAUTH2";
+	if (config->secret_kind == CONN_SECRET_TOKEN_COMMAND)
 		(void)curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER,
 		                       strbuf_text(secret));
-		break;
-	case CONN_SECRET_PASSWORD:
-	case CONN_SECRET_PASSWORD_COMMAND:
-	case CONN_SECRET_PASSWORD_FILE:
-	case CONN_SECRET_NETRC:
+	else if (config->secret_kind != CONN_SECRET_NONE)
 		(void)curl_easy_setopt(easy, CURLOPT_PASSWORD,
 		                       strbuf_text(secret));
-		break;
-	}
-	auto_free char *wanted = config->auth == NULL
-	                                 ? NULL
-	                                 : xasprintf("AUTH=%s", config->auth);
-	if (wanted != NULL)
-		options = wanted;
+	auto_free char *options = login_options(config);
 	(void)curl_easy_setopt(easy, CURLOPT_LOGIN_OPTIONS, options);
 }
 
@@ -272,7 +219,7 @@ static void set_transport(struct conn *c, const struct conn_config *config)
 	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, c);
 	(void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->error);
-	(void)curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, keep_words);
+	(void)curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, follow);
 	(void)curl_easy_setopt(easy, CURLOPT_DEBUGDATA, c);
 	(void)curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
 }
@@ -286,7 +233,7 @@ static struct conn *conn_new(const struct conn_config *config,
 	c->abort = wake;
 	c->fd = -1;
 	c->timeout_ms = config->timeout_ms;
-	c->protocol = config->protocol;
+	c->login.protocol = config->protocol;
 	/* Like any small allocation, these fail only without memory. */
 	c->multi = curl_multi_init();
 	c->easy = curl_easy_init();
@@ -323,9 +270,10 @@ static enum conn_step step_now(const struct conn *c,
 {
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
-	if (r->has_tls || (c->has_greeting && config->security == CONN_PLAIN))
+	if (r->has_tls ||
+	    (c->login.has_greeting && config->security == CONN_PLAIN))
 		return CONN_STEP_LOGIN;
-	if (c->has_greeting)
+	if (c->login.has_greeting)
 		return CONN_STEP_TLS;
 	if (c->fd < 0)
 		return CONN_STEP_RESOLVE;
@@ -343,7 +291,7 @@ static int drive(struct conn *c, int64_t deadline, CURLcode *code_out)
 		int running, queued;
 		if (curl_multi_perform(c->multi, &running) != CURLM_OK)
 			return -EHOSTUNREACH;
-		if (c->is_foreign) {
+		if (c->login.is_foreign) {
 			*code_out = CURLE_WEIRD_SERVER_REPLY;
 			return 0;
 		}
@@ -385,15 +333,18 @@ static int settle(struct conn *c, const struct conn_config *config,
 	return 0;
 }
 
-/*
- * Asked for the best mechanism, libcurl tries GSSAPI or NTLM for a user with
- * an @ where the server offers them, and gives up without a ticket.
- */
-static bool is_worth_a_password(const struct conn_config *config, CURLcode code)
+/* Once more, with other ways to log in; what was said is forgotten. */
+static int drive_again(struct conn *c, const struct conn_config *config,
+                       const char *options, int64_t deadline,
+                       CURLcode *code_out)
 {
-	return code == CURLE_AUTH_ERROR && config->auth == NULL &&
-	       config->secret_kind != CONN_SECRET_NONE &&
-	       config->secret_kind != CONN_SECRET_TOKEN_COMMAND;
+	(void)curl_multi_remove_handle(c->multi, c->easy);
+	c->login = (struct login){ .protocol = config->protocol };
+	c->error[0] = '\0';
+	c->fd = -1;
+	(void)curl_easy_setopt(c->easy, CURLOPT_LOGIN_OPTIONS, options);
+	(void)curl_multi_add_handle(c->multi, c->easy);
+	return drive(c, deadline, code_out);
 }
 
 static int log_in(struct conn *c, const struct conn_config *config,
@@ -403,18 +354,18 @@ static int log_in(struct conn *c, const struct conn_config *config,
 	int64_t deadline = deadline_in(config->timeout_ms);
 	(void)curl_multi_add_handle(c->multi, c->easy);
 	int err = drive(c, deadline, &code);
-	if (err == 0 && is_worth_a_password(config, code)) {
-		(void)curl_multi_remove_handle(c->multi, c->easy);
-		(void)curl_easy_setopt(c->easy, CURLOPT_LOGIN_OPTIONS,
-		                       PASSWORD_MECHANISMS);
-		(void)curl_multi_add_handle(c->multi, c->easy);
-		err = drive(c, deadline, &code);
+	/* Once only: each refused login may count towards a lock-out. */
+	if (err == 0 && code == CURLE_LOGIN_DENIED &&
+	    !failure_is_passing(c->login.words)) {
+		const char *options = login_options_after(&c->login, config);
+		if (options != NULL)
+			err = drive_again(c, config, options, deadline, &code);
 	}
 	take_times(c, r);
 	const struct failure f = { .code = code,
 		                   .step = step_now(c, r, config),
 		                   .error = c->error,
-		                   .words = c->words };
+		                   .login = &c->login };
 	if (err == -ETIMEDOUT)
 		return failure_say_timeout(config, f.step, r);
 	if (err == -ECANCELED)

@@ -29,7 +29,7 @@ static const struct cause {
 	{ CURLE_WEIRD_SERVER_REPLY, CONN_STEP_LOGIN, -EPROTO,
 	  "the answer is not what a mail server says" },
 	{ CURLE_LOGIN_DENIED, CONN_STEP_LOGIN, -EKEYREJECTED,
-	  "the server offers no way to log in that we know" },
+	  "login refused without a reason; check user and password" },
 	{ CURLE_AUTH_ERROR, CONN_STEP_LOGIN, -EKEYREJECTED, NULL },
 };
 
@@ -42,11 +42,14 @@ static const struct hint {
 	{ "not yet valid", "is the clock right?" },
 	{ "self-signed", "if you trust it, name its CA with tls-ca" },
 	{ "local issuer", "if you trust it, name its CA with tls-ca" },
-	{ "subject name", "use the name that the certificate is for" },
+	{ "subject name", "write in server the name the certificate is for" },
 	{ "tls-pin", "someone may be listening in, or the key was renewed" },
-	{ "wrong version number", "no TLS on this port? see tls = starttls" },
-	{ "STARTTLS", "someone may be in between; or try tls = implicit" },
-	{ "way to log in", "see auth" },
+	{ "wrong version number",
+	  "no TLS on this port? imap:// and pop3:// use STARTTLS" },
+	{ "offer STARTTLS",
+	  "if imaps:// or pop3s:// fails too, someone may be in between" },
+	{ "TLS: no answer",
+	  "the wrong port? imaps:// and pop3s:// use TLS from the first byte" },
 };
 
 /*
@@ -58,7 +61,7 @@ static const char *const passing[] = {
 	"[SYS/TEMP]",    "[IN-USE]", "[LOGIN-DELAY]",
 };
 
-static bool is_passing(const char *words)
+bool failure_is_passing(const char *words)
 {
 	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
 		size_t len = strlen(passing[i]);
@@ -109,31 +112,74 @@ int failure_say_timeout(const struct conn_config *config, enum conn_step step,
 static int say_refusal(const struct conn_config *config, const char *words,
                        struct conn_report *r)
 {
-	char why[FAILURE_WORDS_SIZE + 64];
-	bool passes = is_passing(words);
+	char why[LOGIN_WORDS_SIZE + 64];
+	bool passes = failure_is_passing(words);
 	(void)snprintf(why, sizeof(why), "login refused: %s%s", words,
 	               passes ? "" : "; check user and password");
 	return failure_say(config, CONN_STEP_LOGIN,
 	                   passes ? -EHOSTUNREACH : -EKEYREJECTED, why, r);
 }
 
+/* The server does not offer what we would use. */
+static int say_no_way(const struct conn_config *config, const struct login *l,
+                      struct conn_report *r)
+{
+	char why[160];
+	const char *wanted = config->auth;
+	if (wanted == NULL && config->secret_kind == CONN_SECRET_NONE)
+		wanted = "EXTERNAL, which a tls-cert without a password needs";
+	if (wanted == NULL && config->secret_kind == CONN_SECRET_TOKEN_COMMAND)
+		wanted = "OAUTHBEARER or XOAUTH2, which token-command needs";
+	if (wanted != NULL)
+		(void)snprintf(why, sizeof(why),
+		               "the server does not offer %.60s%s", wanted,
+		               config->auth == NULL ? "" : "; leave auth out");
+	else if (l->avoided != NULL)
+		(void)snprintf(why, sizeof(why),
+		               "the server offers no way to use the "
+		               "password but %s; auth = %s would allow it",
+		               l->avoided, l->avoided);
+	else
+		(void)snprintf(why, sizeof(why),
+		               "the server offers no way to log in%s",
+		               config->security == CONN_PLAIN
+		                       ? "; it may want TLS: leave tls out"
+		                       : "");
+	return failure_say(config, CONN_STEP_LOGIN, -EKEYREJECTED, why, r);
+}
+
+static int say_unknown(const struct conn_config *config, struct conn_report *r)
+{
+	char why[128];
+	(void)snprintf(why, sizeof(why),
+	               "auth = %.60s: libcurl does not know it; leave auth out",
+	               config->auth);
+	return failure_say(config, CONN_STEP_LOGIN, -EKEYREJECTED, why, r);
+}
+
 int failure_say_code(const struct conn_config *config, const struct failure *f,
                      struct conn_report *r)
 {
-	bool has_words = f->words[0] != '\0';
+	const char *words = f->login->words;
+	bool has_words = words[0] != '\0';
 	const char *why =
 		f->error[0] != '\0' ? f->error : curl_easy_strerror(f->code);
 	if (f->code == CURLE_OPERATION_TIMEDOUT)
 		return failure_say_timeout(config, f->step, r);
 	if (f->code == CURLE_LOGIN_DENIED && has_words)
-		return say_refusal(config, f->words, r);
+		return say_refusal(config, words, r);
+	if (f->code == CURLE_LOGIN_DENIED && !f->login->has_begun)
+		return say_no_way(config, f->login, r);
+	/* libcurl says no more than this of an auth that it does not know. */
+	if (f->code == CURLE_URL_MALFORMAT && config->auth != NULL)
+		return say_unknown(config, r);
 	if (f->code == CURLE_SSL_CONNECT_ERROR && is_broken_tls(f->error))
 		return failure_say(config, CONN_STEP_TLS, -EHOSTUNREACH, why,
 		                   r);
 	/* A server that says BYE instead of a greeting is a mail server. */
 	if (f->code == CURLE_WEIRD_SERVER_REPLY && has_words)
 		return failure_say(config, CONN_STEP_LOGIN, -EHOSTUNREACH,
-		                   f->words, r);
+		                   words, r);
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
 		const struct cause *cause = &causes[i];
 		if (cause->code == f->code)
@@ -144,5 +190,5 @@ int failure_say_code(const struct conn_config *config, const struct failure *f,
 	}
 	/* Everything else is a connection that was lost. */
 	return failure_say(config, f->step, -EHOSTUNREACH,
-	                   has_words ? f->words : why, r);
+	                   has_words ? words : why, r);
 }

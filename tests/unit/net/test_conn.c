@@ -126,45 +126,140 @@ static void without_tls_a_login_works_where_the_user_says_so(void **state)
 	finish(&p);
 }
 
-static void pop3_logs_in(void **state)
-{
-	struct peer p;
-	start(&p,
-	      "S: +OK hello\n"
-	      "C: CAPA\n"
-	      "S: +OK\n"
-	      "S: USER\n"
-	      "S: .\n"
-	      "C: USER bob\n"
-	      "S: +OK\n"
-	      "C: PASS " CANARY "\n"
-	      "S: +OK\n",
-	      CONN_TLS, CERT_GOOD);
-	p.config.protocol = CONN_POP3;
-	assert_int_equal(open_it(&p), 0);
-	finish(&p);
-}
+/* ---- Which way to log in ---- */
 
-/* We have no ticket, so libcurl gives up on the first connection. */
-static void a_password_is_used_where_gssapi_is_offered_too(void **state)
+#define OFFER(LIST) \
+	"S: * OK hello\n" \
+	"C: A1 CAPABILITY\n" \
+	"S: * CAPABILITY IMAP4rev1 " LIST "\n" \
+	"S: A1 OK done\n"
+#define OFFER_AGAIN(LIST) \
+	"S: * OK hello\n" \
+	"C: A3 CAPABILITY\n" \
+	"S: * CAPABILITY IMAP4rev1 " LIST "\n" \
+	"S: A3 OK done\n"
+#define POP_OFFER(LIST) \
+	"S: +OK hello\n" \
+	"C: CAPA\n" \
+	"S: +OK\n" LIST "S: .\n"
+/* The challenge of RFC 2195 2. */
+#define CHALLENGE "PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+"
+#define CRAM_REFUSED \
+	"C: A2 AUTHENTICATE CRAM-MD5\n" \
+	"S: + " CHALLENGE "\n" \
+	"C: *\n" \
+	"S: A2 NO I have hashes only\n"
+#define PLAIN_OK \
+	"C: A4 AUTHENTICATE PLAIN\n" \
+	"S: +\n" \
+	"C: *\n" \
+	"S: A4 OK welcome\n"
+
+static const struct way {
+	const char *name;
+	const char *transcript;
+	enum conn_protocol protocol;
+	enum conn_security security;
+	const char *auth;
+	int err;
+	const char *words; /* of the failure */
+	bool is_told;      /* the password, in the clear or as base64 */
+} ways[] = {
+	{ "PLAIN before GSSAPI, DIGEST-MD5 and NTLM",
+	  OFFER("AUTH=GSSAPI AUTH=DIGEST-MD5 AUTH=NTLM AUTH=PLAIN SASL-IR") "C: A2 AUTHENTICATE PLAIN *\nS: A2 OK welcome\n",
+	  CONN_IMAP, CONN_TLS, NULL, 0, "", true },
+	{ "SASL LOGIN before DIGEST-MD5",
+	  OFFER("AUTH=DIGEST-MD5 AUTH=LOGIN SASL-IR") "C: A2 AUTHENTICATE LOGIN Ym9i\nS: + UGFzc3dvcmQ6\nC: *\n"
+	                                              "S: A2 OK welcome\n",
+	  CONN_IMAP, CONN_TLS, NULL, 0, "", true },
+	{ "DIGEST-MD5 where the user names it",
+	  OFFER("AUTH=DIGEST-MD5 AUTH=PLAIN") "C: A2 AUTHENTICATE DIGEST-MD5\nS: A2 NO later\n",
+	  CONN_IMAP, CONN_TLS, "DIGEST-MD5", -EKEYREJECTED, "later", false },
+	{ "DIGEST-MD5 alone", OFFER("AUTH=DIGEST-MD5"), CONN_IMAP, CONN_TLS,
+	  NULL, -EKEYREJECTED, "but DIGEST-MD5; auth = DIGEST-MD5 would",
+	  false },
+	{ "NTLM alone, without TLS", OFFER("AUTH=NTLM"), CONN_IMAP, CONN_PLAIN,
+	  NULL, -EKEYREJECTED, "but NTLM; auth = NTLM would", false },
+	{ "CRAM-MD5 before PLAIN",
+	  OFFER("AUTH=CRAM-MD5 AUTH=PLAIN SASL-IR") "C: A2 AUTHENTICATE CRAM-MD5\nS: + " CHALLENGE
+	                                            "\nC: *\n"
+	                                            "S: A2 OK welcome\n",
+	  CONN_IMAP, CONN_TLS, NULL, 0, "", false },
+	{ "PLAIN once CRAM-MD5 is refused",
+	  OFFER("AUTH=CRAM-MD5 AUTH=PLAIN") CRAM_REFUSED
+	  "!stall\n" OFFER_AGAIN("AUTH=CRAM-MD5 AUTH=PLAIN") PLAIN_OK,
+	  CONN_IMAP, CONN_TLS, NULL, 0, "", true },
+	{ "PLAIN refused as well is the end",
+	  OFFER("AUTH=CRAM-MD5 AUTH=PLAIN") CRAM_REFUSED "!stall\n" OFFER_AGAIN(
+		  "AUTH=CRAM-MD5 AUTH=PLAIN") "C: A4 AUTHENTICATE PLAIN\nS: +\nC: *\nS: A4 NO wrong\n!stall\n",
+	  CONN_IMAP, CONN_TLS, NULL, -EKEYREJECTED, "wrong", true },
+	{ "CRAM-MD5 refused without TLS",
+	  OFFER("AUTH=CRAM-MD5 AUTH=PLAIN") CRAM_REFUSED "!stall\n", CONN_IMAP,
+	  CONN_PLAIN, NULL, -EKEYREJECTED, "hashes only", false },
+	{ "CRAM-MD5 refused and nothing else offered",
+	  OFFER("AUTH=CRAM-MD5") CRAM_REFUSED "!stall\n", CONN_IMAP, CONN_TLS,
+	  NULL, -EKEYREJECTED, "hashes only", false },
+	{ "CRAM-MD5 refused where the user names it",
+	  OFFER("AUTH=CRAM-MD5 AUTH=PLAIN") CRAM_REFUSED "!stall\n", CONN_IMAP,
+	  CONN_TLS, "CRAM-MD5", -EKEYREJECTED, "hashes only", false },
+	{ "CRAM-MD5 refused for now",
+	  OFFER("AUTH=CRAM-MD5 AUTH=PLAIN") "C: A2 AUTHENTICATE CRAM-MD5\n"
+	                                    "S: A2 NO [UNAVAILABLE] later\n!stall\n",
+	  CONN_IMAP, CONN_TLS, NULL, -EHOSTUNREACH, "later", false },
+	{ "PLAIN refused is refused",
+	  OFFER("AUTH=PLAIN SASL-IR") "C: A2 AUTHENTICATE PLAIN *\nS: A2 NO wrong\n!stall\n",
+	  CONN_IMAP, CONN_TLS, NULL, -EKEYREJECTED, "wrong", true },
+	{ "the LOGIN command where there is no SASL",
+	  OFFER("ID") "!stall\n" OFFER_AGAIN("ID") "C: A4 LOGIN bob " CANARY
+	                                           "\nS: A4 OK welcome\n",
+	  CONN_IMAP, CONN_TLS, NULL, 0, "", true },
+	{ "no LOGIN where it is disabled", OFFER("LOGINDISABLED"), CONN_IMAP,
+	  CONN_PLAIN, NULL, -EKEYREJECTED, "want TLS: leave tls out", false },
+	{ "a mechanism that is not offered", OFFER("AUTH=PLAIN"), CONN_IMAP,
+	  CONN_TLS, "CRAM-MD5", -EKEYREJECTED,
+	  "does not offer CRAM-MD5; leave auth out", false },
+	{ "a mechanism that nobody knows", "!eof\n", CONN_IMAP, CONN_TLS,
+	  "ROT13", -EKEYREJECTED, "auth = ROT13: libcurl does not know it",
+	  false },
+	{ "POP3: PLAIN before DIGEST-MD5",
+	  POP_OFFER(
+		  "S: SASL NTLM DIGEST-MD5 PLAIN\n") "C: AUTH PLAIN\nS: + \nC: *\nS: +OK\n",
+	  CONN_POP3, CONN_TLS, NULL, 0, "", true },
+	{ "POP3: PLAIN once CRAM-MD5 is refused",
+	  POP_OFFER(
+		  "S: SASL CRAM-MD5 PLAIN\n") "C: AUTH CRAM-MD5\nS: + " CHALLENGE
+	                                      "\nC: *\nS: -ERR no\n!stall\n" POP_OFFER(
+						      "S: SASL CRAM-MD5 PLAIN\n") "C: AUTH PLAIN\nS: + \nC: *\nS: +OK\n",
+	  CONN_POP3, CONN_TLS, NULL, 0, "", true },
+	{ "POP3: USER and PASS where there is no SASL",
+	  POP_OFFER("S: USER\n") "!stall\n" POP_OFFER(
+		  "S: USER\n") "C: USER bob\nS: +OK\nC: PASS " CANARY
+	                       "\nS: +OK\n",
+	  CONN_POP3, CONN_TLS, NULL, 0, "", true },
+};
+
+static void a_password_is_used_in_the_safest_way_that_works(void **state)
 {
-	struct peer p;
-	static const char script[] =
-		"S: * OK hello\n"
-		"C: A1 CAPABILITY\n"
-		"S: * CAPABILITY AUTH=GSSAPI AUTH=PLAIN SASL-IR\n"
-		"S: A1 OK done\n"
-		"!stall\n"
-		"S: * OK hello\n"
-		"C: A2 CAPABILITY\n"
-		"S: * CAPABILITY AUTH=GSSAPI AUTH=PLAIN SASL-IR\n"
-		"S: A2 OK done\n"
-		"C: A3 AUTHENTICATE PLAIN *\n"
-		"S: A3 OK welcome\n";
-	start(&p, script, CONN_TLS, CERT_GOOD);
-	p.config.user = "bob@example.org";
-	assert_int_equal(open_it(&p), 0);
-	finish(&p);
+	for (size_t i = 0; i < COUNT_OF(ways); i++) {
+		const struct way *row = &ways[i];
+		struct peer p;
+		print_message("%s\n", row->name);
+		start(&p, row->transcript, row->security, CERT_GOOD);
+		p.config.protocol = row->protocol;
+		p.config.auth = row->auth;
+		/* A domain in it would make libcurl choose GSSAPI. */
+		p.config.user = "bob@example.org";
+		if (strstr(row->transcript, " bob ") != NULL ||
+		    strstr(row->transcript, " bob\n") != NULL ||
+		    strstr(row->transcript, " Ym9i\n") != NULL)
+			p.config.user = "bob";
+		assert_int_equal(open_it(&p), row->err);
+		assert_mentions(p.report.text, row->words);
+		conn_close(take(p.conn));
+		if (!row->is_told)
+			server_assert_untold(p.server, CANARY);
+		finish(&p);
+	}
 }
 
 static void a_token_is_sent_as_a_bearer(void **state)
@@ -197,22 +292,24 @@ static const struct refused {
 	const char *words;
 } refused[] = {
 	{ "expired", "!eof\n", CONN_TLS, CERT_EXPIRED, -EKEYREJECTED,
-	  CONN_STEP_TLS, "certificate has expired" },
+	  CONN_STEP_TLS, "certificate has expired; is the clock right?" },
 	{ "wrong name", "!eof\n", CONN_TLS, CERT_WRONG_NAME, -EKEYREJECTED,
-	  CONN_STEP_TLS, "alternative certificate subject name" },
+	  CONN_STEP_TLS, "write in server the name the certificate is for" },
 	{ "self-signed", "!eof\n", CONN_TLS, CERT_SELF_SIGNED, -EKEYREJECTED,
-	  CONN_STEP_TLS, "self-signed certificate" },
+	  CONN_STEP_TLS,
+	  "self-signed certificate; if you trust it, name its CA with tls-ca" },
 	{ "another CA", "!eof\n", CONN_TLS, CERT_OTHER_CA, -EKEYREJECTED,
-	  CONN_STEP_TLS, "local issuer" },
+	  CONN_STEP_TLS, "if you trust it, name its CA with tls-ca" },
 	{ "not TLS at all", "S: * OK hello\n!stall\n", CONN_STARTTLS, CERT_GOOD,
-	  -ETIMEDOUT, CONN_STEP_TLS, "no answer" },
+	  -ETIMEDOUT, CONN_STEP_TLS,
+	  "ms; the wrong port? imaps:// and pop3s:// use TLS" },
 	{ "STARTTLS stripped",
 	  "S: * OK hello\n"
 	  "C: A1 CAPABILITY\n"
 	  "S: * CAPABILITY IMAP4rev1 AUTH=PLAIN\n"
 	  "S: A1 OK done\n",
 	  CONN_STARTTLS, CERT_GOOD, -EKEYREJECTED, CONN_STEP_TLS,
-	  "does not offer STARTTLS" },
+	  "does not offer STARTTLS, or refuses it; if imaps:// or pop3s:// fails too, someone may be in between" },
 	{ "CAPABILITY refused",
 	  "S: * OK hello\n"
 	  "C: A1 CAPABILITY\n"
@@ -305,7 +402,7 @@ static void a_server_without_tls_is_not_told_the_password(void **state)
 	p.config.security = CONN_TLS;
 	assert_int_equal(open_it(&p), -EKEYREJECTED);
 	assert_int_equal(p.report.failed, CONN_STEP_TLS);
-	assert_mentions(p.report.text, "see tls = starttls");
+	assert_mentions(p.report.text, "no TLS on this port? imap:// and");
 	server_assert_untold(p.server, CANARY);
 	finish(&p);
 }
@@ -345,7 +442,8 @@ static void a_pin_lets_in_one_key(void **state)
 	p.config.tls_pin =
 		"sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 	assert_int_equal(open_it(&p), -EKEYREJECTED);
-	assert_mentions(p.report.text, "tls-pin");
+	assert_mentions(p.report.text,
+	                "not the one of tls-pin; someone may be listening in");
 	server_assert_untold(p.server, CANARY);
 	finish(&p);
 }
@@ -369,12 +467,13 @@ static void a_refused_login_carries_the_servers_words(void **state)
 {
 	for (size_t i = 0; i < COUNT_OF(answers); i++) {
 		struct peer p;
-		auto_free char *script = xasprintf("S: * OK hello\n"
-		                                   "C: A1 CAPABILITY\n"
-		                                   "S: * CAPABILITY IMAP4rev1\n"
-		                                   "S: A1 OK done\n"
-		                                   "C: A2 LOGIN *\n%s",
-		                                   answers[i].answer);
+		auto_free char *script =
+			xasprintf("S: * OK hello\n"
+		                  "C: A1 CAPABILITY\n"
+		                  "S: * CAPABILITY AUTH=PLAIN SASL-IR\n"
+		                  "S: A1 OK done\n"
+		                  "C: A2 AUTHENTICATE PLAIN *\n%s",
+		                  answers[i].answer);
 		start(&p, script, CONN_TLS, CERT_GOOD);
 		assert_int_equal(open_it(&p), answers[i].err);
 		assert_int_equal(p.report.failed, CONN_STEP_LOGIN);
@@ -498,9 +597,8 @@ int main(void)
 		cmocka_unit_test(starttls_is_used_and_the_login_comes_after),
 		cmocka_unit_test(
 			without_tls_a_login_works_where_the_user_says_so),
-		cmocka_unit_test(pop3_logs_in),
 		cmocka_unit_test(
-			a_password_is_used_where_gssapi_is_offered_too),
+			a_password_is_used_in_the_safest_way_that_works),
 		cmocka_unit_test(a_token_is_sent_as_a_bearer),
 		cmocka_unit_test(what_is_refused_never_hears_the_password),
 		cmocka_unit_test(a_server_without_tls_is_not_told_the_password),

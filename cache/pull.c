@@ -22,6 +22,8 @@
 
 /* Others wait for the writer no longer than about this. */
 #define BATCH_MS 5
+/* Entries that one transaction removes of those that no change named. */
+#define SWEEP_BATCH 128
 
 /* A change, its strings at offsets of pull.text. */
 struct gathered {
@@ -95,9 +97,8 @@ static int commit_batch(struct pull *p)
 /* Room for another row in the batch, or a new batch. */
 static int next_row(struct pull *p)
 {
-	bool is_late = p->conn != NULL && p->rows % 64 == 63 &&
-	               clock_now_ms() - p->began_at >= BATCH_MS;
-	if (is_late || (p->conn != NULL && p->rows >= DB_BATCH)) {
+	if (p->conn != NULL &&
+	    (p->rows >= DB_BATCH || clock_now_ms() - p->began_at >= BATCH_MS)) {
 		int err = commit_batch(p);
 		if (err < 0)
 			return err;
@@ -325,17 +326,35 @@ static int apply_gathered(struct pull *p)
 	return err < 0 ? err : commit_batch(p);
 }
 
-/* The next entry of a place, after id, that no change named. */
-static int next_unseen(struct pull *p, enum cache_place place, int64_t after,
-                       struct cache_entry *out)
+/*
+ * Remove what no change named, among the next entries of a place after
+ * *after_io.  A transaction of its own, however few there are: rows that stay
+ * take time as well.  Returns 0 at the end of the place, else 1.
+ */
+static int sweep_some(struct pull *p, enum cache_place place, int64_t *after_io)
 {
-	int n = db_scan_begin(p->conn, p->folder, place, after, false);
+	struct cache_entry unseen[SWEEP_BATCH];
+	size_t count = 0;
+	int n = begin_batch(p);
 	if (n == 0)
-		while ((n = db_scan_next(p->conn, out)) == 1)
-			if (!is_seen(p, out->id))
-				break;
+		n = db_scan_begin(p->conn, p->folder, place, *after_io, false);
+	if (n < 0)
+		return n;
+	for (int i = 0; i < DB_BATCH && count < SWEEP_BATCH; i++) {
+		n = db_scan_next(p->conn, &unseen[count]);
+		if (n <= 0)
+			break;
+		*after_io = unseen[count].id;
+		if (!is_seen(p, *after_io))
+			count++;
+	}
 	db_scan_end(p->conn);
-	return n;
+	int err = n < 0 ? n : 0;
+	for (size_t i = 0; i < count && err == 0; i++)
+		err = remove_entry(p, &unseen[i]);
+	if (err == 0)
+		err = commit_batch(p);
+	return err < 0 ? err : n;
 }
 
 /* A complete pull ended well: what it did not name is gone. */
@@ -344,19 +363,12 @@ static int remove_unseen(struct pull *p)
 	if (p->seen == NULL)
 		return 0;
 	for (int place = 0; place < CACHE_PLACES; place++) {
-		struct cache_entry entry = { .id = 0 };
-		for (;;) {
-			int n = next_row(p);
-			if (n == 0)
-				n = next_unseen(p, (enum cache_place)place,
-				                entry.id, &entry);
-			if (n == 0)
-				break;
-			if (n > 0)
-				n = remove_entry(p, &entry);
-			if (n < 0)
-				return n;
-		}
+		int64_t after = 0;
+		int n;
+		while ((n = sweep_some(p, (enum cache_place)place, &after)) > 0)
+			;
+		if (n < 0)
+			return n;
 	}
 	return 0;
 }

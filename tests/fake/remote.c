@@ -17,7 +17,7 @@ struct fake_message {
 	uint64_t number;
 	uint64_t size;
 	unsigned flags;
-	uint64_t changed; /* the folder's clock when it last did */
+	uint64_t added, changed; /* the folder's clock then */
 	bool is_gone, is_lost;
 };
 
@@ -37,7 +37,7 @@ struct fake_account {
 	/* All below is guarded by lock. */
 	struct fake_folder folders[FOLDERS_MAX];
 	size_t chunk;
-	bool is_held;
+	bool is_plain, is_held;
 	int calls[FAKE_OPS];
 	int wants, wants_most;
 	/* Calls of op to let pass, and then to fail. */
@@ -57,7 +57,7 @@ struct fake_remote {
 	struct fake_folder *folder;
 	size_t at, given;
 	uint64_t since, until;
-	bool is_reset_due, is_first;
+	bool is_reset_due, is_first, is_complete;
 	uint64_t owed[OWED_MAX];
 	struct fake_folder *owed_folder;
 	size_t owed_count;
@@ -172,6 +172,7 @@ uint64_t fake_message_add(struct fake_account *a, const char *folder,
 			(struct fake_message){ .number = f->next++,
 			                       .size = size,
 			                       .flags = flags,
+			                       .added = f->clock,
 			                       .changed = f->clock };
 	(void)pthread_mutex_unlock(&a->lock);
 	return first;
@@ -220,6 +221,13 @@ void fake_chunk(struct fake_account *a, size_t count)
 {
 	(void)pthread_mutex_lock(&a->lock);
 	a->chunk = count;
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void fake_plain(struct fake_account *a)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	a->is_plain = true;
 	(void)pthread_mutex_unlock(&a->lock);
 }
 
@@ -370,6 +378,10 @@ static int fake_pull(struct remote *remote, const char *folder,
 		r->since = is_fresh ? 0 : since;
 		r->at = is_fresh ? 0 : at;
 		r->is_first = r->since == 0;
+		/* As servers do that cannot tell what went. */
+		r->is_complete = r->is_first
+		                         ? r->account->chunk == 0
+		                         : r->account->is_plain && r->at == 0;
 		r->folder = f;
 		r->until = f->clock;
 		r->given = 0;
@@ -378,13 +390,31 @@ static int fake_pull(struct remote *remote, const char *folder,
 	return err;
 }
 
+static enum remote_change_kind kind_of(const struct fake_remote *r,
+                                       const struct fake_message *m)
+{
+	if (m->is_gone)
+		return REMOTE_GONE;
+	if (!r->is_complete || m->added > r->since)
+		return REMOTE_MESSAGE;
+	return m->changed > r->since ? REMOTE_FLAGS : REMOTE_PRESENT;
+}
+
+/* What a pull names: the news, and when it is complete, all that is there. */
+static bool is_named(const struct fake_remote *r, const struct fake_message *m)
+{
+	if (r->is_complete)
+		return !m->is_gone;
+	return m->changed > r->since && !(m->is_gone && r->is_first);
+}
+
 static void give_message(struct fake_remote *r, const struct fake_message *m,
                          struct remote_change *out)
 {
 	(void)snprintf(r->text, sizeof(r->text), "%ju/%ju",
 	               (uintmax_t)r->folder->validity, (uintmax_t)m->number);
 	*out = (struct remote_change){
-		.kind = m->is_gone ? REMOTE_GONE : REMOTE_MESSAGE,
+		.kind = kind_of(r, m),
 		.key = r->text,
 		.flags = m->flags,
 		.keywords = "",
@@ -411,10 +441,10 @@ static int fake_next(struct remote *remote, struct remote_change *out,
 	bool is_full = a->chunk > 0 && r->given >= a->chunk;
 	while (n == 0 && !is_full && r->at < f->count) {
 		const struct fake_message *m = &f->messages[r->at++];
-		if (m->changed <= r->since || (m->is_gone && r->is_first))
+		if (!is_named(r, m))
 			continue;
 		give_message(r, m, out);
-		r->given++;
+		r->given += out->kind == REMOTE_MESSAGE;
 		n = 1;
 	}
 	if (n == 0) {
@@ -424,8 +454,7 @@ static int fake_next(struct remote *remote, struct remote_change *out,
 		               (uintmax_t)(more ? r->since : r->until),
 		               more ? r->at : (size_t)0);
 		cursor->more = more;
-		/* As servers do that cannot tell what went. */
-		cursor->complete = r->is_first && a->chunk == 0;
+		cursor->complete = r->is_complete;
 	}
 	(void)pthread_mutex_unlock(&a->lock);
 	return n;

@@ -54,7 +54,13 @@ void fake_message_lose(struct fake_account *a, const char *folder,
 /* Every message gets another key; cursors given before are void. */
 void fake_folder_reset(struct fake_account *a, const char *folder);
 
-/* Messages one pull gives at most; 0: all. */
+/*
+ * From now on the server cannot tell what went: each pull names all that was
+ * known, as FLAGS or PRESENT, and is complete.
+ */
+void fake_plain(struct fake_account *a);
+
+/* New messages one pull gives at most; 0: all. */
 void fake_chunk(struct fake_account *a, size_t count);
 
 /* The nth call of op from now on (1: the next), and repeat - 1 more, fail. */

@@ -162,7 +162,7 @@ def mbsync(bench, home, port):
         f"IMAPStore far\nAccount a\n\n"
         f"MaildirStore near\nInbox {home}/near\nPath {home}/near-sub/\n\n"
         f"Channel c\nFar :far:\nNear :near:\nPatterns INBOX\nSync Pull\n"
-        f"Create Near\nSyncState *\nFSync no\n")
+        f"Create Near\nSyncState *\n\nFSync no\n")
     return timed("mbsync", "-q", "-c", config, "c")[0]
 
 

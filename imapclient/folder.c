@@ -264,7 +264,9 @@ int imap_folder_list(struct imap_remote *c)
 	struct imap_session *s = &c->session;
 	bool is_extended = imap_session_has(s, IMAP_CAP_LIST_EXTENDED);
 	imap_folders_release(&c->folders);
-	int err = list_below(c, "", is_extended);
+	int err = imap_session_refresh(s);
+	if (err == 0)
+		err = list_below(c, "", is_extended);
 	if ((err == -EPROTO || err == -EACCES) && is_extended &&
 	    c->folders.count == 0) {
 		/* It offers what it does not understand. */

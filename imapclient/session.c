@@ -29,7 +29,8 @@ static const struct {
 	/* RFC 9051 has these in it. */
 	{ "IMAP4REV2", IMAP_CAP_ENABLE | IMAP_CAP_ESEARCH | IMAP_CAP_LITERAL |
 	                       IMAP_CAP_NAMESPACE | IMAP_CAP_LIST_EXTENDED |
-	                       IMAP_CAP_LIST_STATUS | IMAP_CAP_SPECIAL_USE },
+	                       IMAP_CAP_LIST_STATUS | IMAP_CAP_SPECIAL_USE |
+	                       IMAP_CAP_UNSELECT },
 	{ "LIST-EXTENDED", IMAP_CAP_LIST_EXTENDED },
 	{ "LIST-STATUS", IMAP_CAP_LIST_STATUS },
 	{ "LITERAL+", IMAP_CAP_LITERAL },
@@ -39,6 +40,7 @@ static const struct {
 	/* RFC 7162 3.2.3: QRESYNC implies CONDSTORE. */
 	{ "QRESYNC", IMAP_CAP_QRESYNC | IMAP_CAP_CONDSTORE },
 	{ "SPECIAL-USE", IMAP_CAP_SPECIAL_USE },
+	{ "UNSELECT", IMAP_CAP_UNSELECT },
 	{ "X-GM-EXT-1", IMAP_CAP_GMAIL },
 };
 
@@ -521,5 +523,17 @@ int imap_session_select(struct imap_session *s, const char *folder)
 	err = imap_session_run(s, &c, "SELECT");
 	if (err == 0)
 		s->selected = xstrdup(folder);
+	return err;
+}
+
+int imap_session_refresh(struct imap_session *s)
+{
+	if (s->selected == NULL)
+		return 0;
+	if (!imap_session_has(s, IMAP_CAP_UNSELECT))
+		return run_text(s, "NOOP", "NOOP");
+	int err = run_text(s, "UNSELECT", "UNSELECT");
+	if (err == 0)
+		unselect(s);
 	return err;
 }

@@ -34,6 +34,7 @@ enum imap_capability {
 	IMAP_CAP_OBJECTID = 1 << 9,
 	IMAP_CAP_QRESYNC = 1 << 10,
 	IMAP_CAP_SPECIAL_USE = 1 << 11,
+	IMAP_CAP_UNSELECT = 1 << 12,
 };
 
 struct imap_session {
@@ -107,5 +108,11 @@ int imap_session_run(struct imap_session *s, const struct imap_command *c,
 
 /* Open a folder, anew even if it is selected: the state above is fresh. */
 int imap_session_select(struct imap_session *s, const char *folder);
+
+/*
+ * Before STATUS: a server may tell of a selected folder what the session knew
+ * when it last looked (Dovecot does).  So none is, or it looks now.
+ */
+int imap_session_refresh(struct imap_session *s);
 
 #endif

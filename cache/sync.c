@@ -123,11 +123,12 @@ static void recover(struct session *s, int64_t folder, int err)
 static bool connect_session(struct session *s)
 {
 	int err = remote_connect(s->remote);
+	/* Why it failed must be known before who waits is told that it did. */
+	show_state(s, err == 0);
 	if (err != -ECANCELED)
 		jobs_connected(s->cache->jobs, s->index, err);
 	if (err == 0) {
 		s->rejections = 0;
-		show_state(s, true);
 		return true;
 	}
 	recover(s, 0, err);

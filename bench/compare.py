@@ -154,15 +154,16 @@ def listing(bench, count=100_000):
 
 def mbsync(bench, home, port):
     """A first sync into a Maildir; returns seconds."""
+    (home / "near-sub").mkdir()
     config = home / "mbsyncrc"
     config.write_text(
-        f"IMAPAccount a\nHost localhost\nPort {port}\nUser scan\n"
+        f"FSync no\n\nIMAPAccount a\nHost localhost\nPort {port}\nUser scan\n"
         f"Pass {bench.server.password}\nSSLType IMAPS\n"
         f"CertificateFile {bench.authority.ca}\n\n"
         f"IMAPStore far\nAccount a\n\n"
         f"MaildirStore near\nInbox {home}/near\nPath {home}/near-sub/\n\n"
         f"Channel c\nFar :far:\nNear :near:\nPatterns INBOX\nSync Pull\n"
-        f"Create Near\nSyncState *\n\nFSync no\n")
+        f"Create Near\nSyncState *\n")
     return timed("mbsync", "-q", "-c", config, "c")[0]
 
 

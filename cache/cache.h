@@ -64,7 +64,11 @@ struct cache_entry {
 };
 
 struct cache_body {
-	int fd;        /* to read; the receiver closes it */
+	/*
+	 * To read, with pread(2): those who waited for one fetch share their
+	 * offset.  The receiver closes it.
+	 */
+	int fd;
 	uint64_t size; /* exact */
 };
 

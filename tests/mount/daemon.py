@@ -128,9 +128,18 @@ class Daemon:
 
     def folders(self):
         """All Maildirs, as paths below the mount."""
-        return sorted(str(path.parent.relative_to(self.mount))
-                      for path in self.mount.rglob("cur") if path.is_dir()
-                      and (path.parent / "new").is_dir())
+        found = []
+        for path, names, _ in os.walk(self.mount, onerror=unless_gone):
+            if {"cur", "new", "tmp"} <= set(names):
+                found.append(os.path.relpath(path, self.mount))
+                names[:] = set(names) - {"cur", "new", "tmp"}
+        return sorted(found)
+
+
+def unless_gone(error):
+    """A mailbox may go while we look."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 class Folder:

@@ -75,9 +75,11 @@ static int64_t zone_seconds(struct cursor *c)
 
 int64_t imap_date_parse(struct imap_text text)
 {
+	if (text.bytes == NULL)
+		return 0;
 	struct cursor c = { text.bytes, text.bytes + text.len };
 	int day, mon, year, hour = 0, minute = 0, second = 0;
-	if (text.bytes == NULL || !number(&c, &day) || !accept(&c, '-') ||
+	if (!number(&c, &day) || !accept(&c, '-') ||
 	    !month(&c, &mon) || !accept(&c, '-') || !number(&c, &year))
 		return 0;
 	if (year < 100)

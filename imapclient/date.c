@@ -79,8 +79,8 @@ int64_t imap_date_parse(struct imap_text text)
 		return 0;
 	struct cursor c = { text.bytes, text.bytes + text.len };
 	int day, mon, year, hour = 0, minute = 0, second = 0;
-	if (!number(&c, &day) || !accept(&c, '-') ||
-	    !month(&c, &mon) || !accept(&c, '-') || !number(&c, &year))
+	if (!number(&c, &day) || !accept(&c, '-') || !month(&c, &mon) ||
+	    !accept(&c, '-') || !number(&c, &year))
 		return 0;
 	if (year < 100)
 		year += year < 70 ? 2000 : 1900;

@@ -149,6 +149,23 @@ static bool parse_list(struct scan *s, struct imap_list *out)
 	return out->name.len > 0;
 }
 
+/*
+ * Mailutils does not quote a name with blanks in it.  What follows the name
+ * has no parenthesis inside, so the name ends at the last one that opens.
+ */
+static bool bare_status_name(struct scan *s, struct imap_text *out)
+{
+	const char *open = memrchr(s->p, '(', (size_t)(s->end - s->p));
+	if (open == NULL)
+		return false;
+	const char *end = open;
+	while (end > s->p && end[-1] == ' ')
+		end--;
+	*out = scan_text_between(s->p, end);
+	s->p = open;
+	return out->len > 0;
+}
+
 static bool parse_status(struct scan *s, struct imap_status *out)
 {
 	static const char *const names[IMAP_STATUS_ITEMS] = {
@@ -160,8 +177,8 @@ static bool parse_status(struct scan *s, struct imap_status *out)
 	if (scan_at(s, '"') || scan_at_literal(s)) {
 		if (!scan_string(s, &out->name) || s->met_streamed)
 			return false;
-	} else {
-		out->name = scan_word(s);
+	} else if (!bare_status_name(s, &out->name)) {
+		return false;
 	}
 	out->has = 0;
 	scan_skip_blanks(s);

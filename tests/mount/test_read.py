@@ -2,6 +2,7 @@
 import collections
 import os
 import stat
+import time
 
 import pytest
 from conftest import account
@@ -65,14 +66,20 @@ def test_sizes_are_those_of_the_bytes(shown):
         assert path.stat().st_size == len(body), path
 
 
-def test_flags_and_dates_are_the_servers(shown):
+def test_flags_and_dates_are_the_servers(shown, server):
     daemon, truth = shown
+    began = time.time() - 3600
+
+    def date_of(date):
+        # Mailutils dates a message without a date anew in each session.
+        return 0 if server.invents_dates and date > began else date
+
     expected = as_multiset(
         (lf(body), "".join(sorted(FLAG_LETTERS[flag] for flag in flags
-                                  if flag in FLAG_LETTERS)), date)
+                                  if flag in FLAG_LETTERS)), date_of(date))
         for body, flags, date in truth["INBOX"].values())
     found = as_multiset((path.read_bytes(), letters(path),
-                         int(path.stat().st_mtime))
+                         date_of(int(path.stat().st_mtime)))
                         for path in daemon.folder("INBOX").files())
     assert as_multiset((f, d) for _, f, d in found.elements()) == \
         as_multiset((f, d) for _, f, d in expected.elements())

@@ -46,6 +46,7 @@ class Courier:
     separator = "."
     password = "testpw"
     options = {}  # of an account here, beyond the usual
+    invents_dates = False
 
     def __init__(self, directory, pem, base):
         packages.require(["courier-base", "courier-authdaemon", "libgamin0"])

@@ -46,6 +46,7 @@ class Cyrus:
     separator = "/"
     password = "testpw"
     options = {}  # of an account here, beyond the usual
+    invents_dates = False
 
     def __init__(self, directory, pem, base):
         packages.require(["cyrus-common", "sasl2-bin", "libsasl2-modules-db"])

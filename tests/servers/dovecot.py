@@ -79,6 +79,7 @@ class Dovecot:
     separator = "/"
     password = PASSWORD
     options = {}  # of an account here, beyond the usual
+    invents_dates = False
 
     def __init__(self, directory, pem, format="mdbox:~/mdbox", extra="",
                  capability=None, special=("Sent", "Trash")):

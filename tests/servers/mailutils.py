@@ -40,8 +40,9 @@ session required pam_permit.so
 class Mailutils:
     separator = "/"
     password = "testpw"
+    options = {}
+    invents_dates = True
     # It offers DIGEST-MD5 and others, for which PAM gives it no secret.
-    options = {"auth": "PLAIN"}
 
     def __init__(self, directory, pem, base):
         packages.require(["mailutils-imap4d"])

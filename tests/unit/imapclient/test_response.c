@@ -204,6 +204,10 @@ static const struct {
 	  "status name=<a (b)> uidvalidity=1 modseq=7011231777" },
 	{ "* STATUS \"x\" (MESSAGES 0 ) ", "status name=<x> messages=0" },
 	{ "* STATUS \"x\" ()", "status name=<x>" },
+	/* Mailutils */
+	{ "* STATUS with space (MESSAGES 1)",
+	  "status name=<with space> messages=1" },
+	{ "* STATUS (MESSAGES 1)", NULL },
 	{ "* STATUS \"x\" (MESSAGES", NULL },
 	/* mailbox data */
 	{ "* FLAGS (\\Answered \\Seen)", "flags text=<\\Answered \\Seen>" },

@@ -43,8 +43,8 @@ static void log_long(void)
 static void control_bytes_cannot_reach_the_terminal(void **state)
 {
 	assert_string_equal(captured(log_hostile),
-			    "mailmount: work: INBOX: server said: "
-			    "a\\x0d\\x0a\\x1b]0;x\\x07b\n");
+	                    "mailmount: work: INBOX: server said: "
+	                    "a\\x0d\\x0a\\x1b]0;x\\x07b\n");
 }
 
 static void lines_are_capped(void **state)

@@ -241,7 +241,11 @@ int cache_body_open(struct cache *c, int64_t message, cache_done *done,
 	if (err < 0)
 		return err;
 	auto_fd int fd = -1;
-	if (entry.message.is_cached)
+	/*
+	 * While its job has not ended, a body may be in the index but its size
+	 * not yet told to the listener: then join the job.
+	 */
+	if (entry.message.is_cached && !jobs_is_under_way(c->jobs, message))
 		fd = body_open(c->bodies, message, entry.message.size);
 	if (fd >= 0) {
 		body_touch(c->bodies, message);

@@ -627,6 +627,14 @@ bool jobs_is_awaited(struct jobs *jobs, int64_t message)
 	return is_awaited;
 }
 
+bool jobs_is_under_way(struct jobs *jobs, int64_t message)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	bool is_under_way = find_task_locked(jobs, message) != NULL;
+	(void)pthread_mutex_unlock(&jobs->lock);
+	return is_under_way;
+}
+
 void jobs_receiving(struct jobs *jobs, size_t session, int fd)
 {
 	(void)pthread_mutex_lock(&jobs->lock);

@@ -86,6 +86,8 @@ void jobs_finish(struct jobs *jobs, int64_t message, int err, int fd,
  */
 void jobs_return(struct jobs *jobs, int64_t message, int err);
 bool jobs_is_awaited(struct jobs *jobs, int64_t message);
+/* Has its job not ended? */
+bool jobs_is_under_way(struct jobs *jobs, int64_t message);
 
 /* The file that a session now receives into, -1: none.  It shows progress. */
 void jobs_receiving(struct jobs *jobs, size_t session, int fd);

@@ -41,10 +41,15 @@ mounted() {
 
 sources() { git ls-files '*.c' '*.h'; }
 
+# Not fs/fs: it uses its own mount, and valgrind runs one thread at a time, so
+# the call that waits for the mount keeps the mount from answering.
 under_valgrind() {
-	build build-gcc gcc -Dfault_points=true &&
-		unit build-gcc --timeout-multiplier 10 --wrapper \
-			'valgrind -q --error-exitcode=99 --leak-check=full'
+	build build-gcc gcc -Dfault_points=true || return
+	local tests
+	tests=$(meson test -C build-gcc --no-rebuild --list 2>/dev/null |
+		sed -n 's/^.* \/ //; /^[a-z]*\/[a-z]*$/p' | grep -vx fs/fs)
+	unit build-gcc --timeout-multiplier 10 --wrapper \
+		'valgrind -q --error-exitcode=99 --leak-check=full' $tests
 }
 
 formatted() { sources | xargs clang-format --dry-run -Werror; }

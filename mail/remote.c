@@ -11,6 +11,7 @@ int remote_init(struct remote *r, const struct remote_ops *ops)
 {
 	r->ops = ops;
 	r->failure[0] = '\0';
+	r->refusal[0] = '\0';
 	r->abort.fd = -1;
 	int err = wake_init(&r->wake);
 	if (err < 0)
@@ -86,6 +87,116 @@ int remote_fetched(struct remote *r, int fd, struct remote_body *body_out)
 	return r->ops->fetched(r, fd, body_out);
 }
 
+typedef int write_op(struct remote *r, const char *folder,
+                     struct remote_wish *wishes, size_t count);
+
+static void prepare_wishes(struct remote_wish *wishes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		wishes[i].fate = REMOTE_UNSENT;
+		wishes[i].err = 0;
+		wishes[i].why[0] = '\0';
+		wishes[i].new_key[0] = '\0';
+	}
+}
+
+static int write_wishes(struct remote *r, const char *call, write_op *op,
+                        const char *folder, struct remote_wish *wishes,
+                        size_t count)
+{
+	prepare_wishes(wishes, count);
+	if (op == NULL)
+		return -EOPNOTSUPP;
+	return traced(call, folder, op(r, folder, wishes, count));
+}
+
+int remote_set_flags(struct remote *r, const char *folder,
+                     struct remote_wish *wishes, size_t count)
+{
+	return write_wishes(r, "set_flags", r->ops->set_flags, folder, wishes,
+	                    count);
+}
+
+int remote_append(struct remote *r, const char *folder,
+                  struct remote_wish *wishes, size_t count)
+{
+	return write_wishes(r, "append", r->ops->append, folder, wishes, count);
+}
+
+int remote_remove(struct remote *r, const char *folder,
+                  struct remote_wish *wishes, size_t count)
+{
+	return write_wishes(r, "remove", r->ops->remove, folder, wishes, count);
+}
+
+int remote_copy(struct remote *r, const char *folder, const char *target,
+                struct remote_wish *wishes, size_t count)
+{
+	prepare_wishes(wishes, count);
+	if (r->ops->copy == NULL)
+		return -EOPNOTSUPP;
+	return traced("copy", folder,
+	              r->ops->copy(r, folder, target, wishes, count));
+}
+
+int remote_move(struct remote *r, const char *folder, const char *target,
+                struct remote_wish *wishes, size_t count)
+{
+	prepare_wishes(wishes, count);
+	if (r->ops->move == NULL)
+		return -EOPNOTSUPP;
+	return traced("move", folder,
+	              r->ops->move(r, folder, target, wishes, count));
+}
+
+int remote_mark(struct remote *r, const char *folder,
+                char mark_out[REMOTE_CURSOR_MAX + 1])
+{
+	if (r->ops->mark == NULL)
+		return -EOPNOTSUPP;
+	return traced("mark", folder, r->ops->mark(r, folder, mark_out));
+}
+
+int remote_since(struct remote *r, const char *folder, const char *mark)
+{
+	if (r->ops->since == NULL)
+		return -EOPNOTSUPP;
+	return traced("since", folder, r->ops->since(r, folder, mark));
+}
+
+int remote_create(struct remote *r, const char *folder)
+{
+	r->refusal[0] = '\0';
+	if (r->ops->create == NULL)
+		return -EOPNOTSUPP;
+	return traced("create", folder, r->ops->create(r, folder));
+}
+
+int remote_delete(struct remote *r, const char *folder)
+{
+	r->refusal[0] = '\0';
+	if (r->ops->delete == NULL)
+		return -EOPNOTSUPP;
+	return traced("delete", folder, r->ops->delete (r, folder));
+}
+
+int remote_rename(struct remote *r, const char *from, const char *to)
+{
+	r->refusal[0] = '\0';
+	if (r->ops->rename == NULL)
+		return -EOPNOTSUPP;
+	return traced("rename", from, r->ops->rename(r, from, to));
+}
+
+int remote_subscribe(struct remote *r, const char *folder, bool is_wanted)
+{
+	r->refusal[0] = '\0';
+	if (r->ops->subscribe == NULL)
+		return -EOPNOTSUPP;
+	return traced("subscribe", folder,
+	              r->ops->subscribe(r, folder, is_wanted));
+}
+
 int remote_wait(struct remote *r, int64_t deadline)
 {
 	if (r->ops->wait != NULL)
@@ -117,6 +228,13 @@ enum remote_scope remote_error_scope(int err)
 		return REMOTE_SCOPE_MESSAGE;
 	case -ENOENT:
 	case -EACCES:
+	case -EDQUOT:
+	case -EFBIG:
+	case -EILSEQ:
+	case -EEXIST:
+	case -EROFS:
+	case -EBUSY:
+	case -EOPNOTSUPP:
 		return REMOTE_SCOPE_FOLDER;
 	case -EKEYREJECTED:
 		return REMOTE_SCOPE_ACCOUNT;

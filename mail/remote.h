@@ -30,6 +30,16 @@
  *	-EKEYREJECTED	TLS or credentials refused;
  *			only the user can mend it	account
  *
+ * and of what writes, all of the scope of what was to be written:
+ *
+ *	-EDQUOT		over quota
+ *	-EFBIG		larger than the server takes
+ *	-EILSEQ		content that the server cannot hold (NUL)
+ *	-EEXIST		a folder of that name is there
+ *	-EROFS		the folder cannot be written
+ *	-EBUSY		not now; later perhaps
+ *	-EOPNOTSUPP	this server never can
+ *
  * After an error of session scope the remote is disconnected: results still
  * owed are lost, and connect comes next.
  */
@@ -112,6 +122,44 @@ struct remote_body {
 	uint64_t wire_size; /* bytes as the server holds them */
 };
 
+/* What became of one wish. */
+enum remote_fate {
+	REMOTE_UNSENT,  /* nothing of it reached the server */
+	REMOTE_UNKNOWN, /* sent, but the answer was lost: done, or done later */
+	REMOTE_DONE,
+	REMOTE_REFUSED, /* and nothing was changed: err, why */
+};
+
+/*
+ * A wish about one message.  The call fills in what stands below fate; strings
+ * above it are the caller's.
+ */
+struct remote_wish {
+	const char *key;      /* but in append */
+	unsigned flags;       /* set_flags: to add; append: all */
+	unsigned removed;     /* set_flags: to remove */
+	const char *keywords; /* the same; separated by blanks, "" for none */
+	const char *removed_keywords;
+	/* append: */
+	int fd;              /* the message with LF line ends, by pread(2) */
+	uint64_t size;       /* bytes in fd */
+	int64_t received_at; /* seconds since 1970, UTC */
+
+	enum remote_fate fate;
+	int err;       /* why it was refused; -ESTALE: the message is gone */
+	char why[160]; /* the server's own words; "" */
+	/* append, copy, move: the key it got; "": done, but not told. */
+	char new_key[REMOTE_KEY_MAX + 1];
+};
+
+/* What a remote can do; else its calls give -EOPNOTSUPP. */
+enum remote_ability {
+	REMOTE_CAN_REMOVE = 1 << 0,
+	REMOTE_CAN_FLAG = 1 << 1,
+	REMOTE_CAN_APPEND = 1 << 2,  /* and copy and move */
+	REMOTE_CAN_FOLDERS = 1 << 3, /* create, delete, rename, subscribe */
+};
+
 struct remote;
 
 struct remote_ops {
@@ -126,16 +174,37 @@ struct remote_ops {
 	             const struct remote_want *wants, size_t count);
 	int (*fetched)(struct remote *r, int fd, struct remote_body *body_out);
 	int (*wait)(struct remote *r, int64_t deadline); /* may be NULL */
+	/* NULL: what the remote cannot do. */
+	int (*set_flags)(struct remote *r, const char *folder,
+	                 struct remote_wish *wishes, size_t count);
+	int (*append)(struct remote *r, const char *folder,
+	              struct remote_wish *wishes, size_t count);
+	int (*copy)(struct remote *r, const char *folder, const char *target,
+	            struct remote_wish *wishes, size_t count);
+	int (*move)(struct remote *r, const char *folder, const char *target,
+	            struct remote_wish *wishes, size_t count);
+	int (*remove)(struct remote *r, const char *folder,
+	              struct remote_wish *wishes, size_t count);
+	int (*mark)(struct remote *r, const char *folder,
+	            char mark_out[REMOTE_CURSOR_MAX + 1]);
+	int (*since)(struct remote *r, const char *folder, const char *mark);
+	int (*create)(struct remote *r, const char *folder);
+	int (*delete)(struct remote *r, const char *folder);
+	int (*rename)(struct remote *r, const char *from, const char *to);
+	int (*subscribe)(struct remote *r, const char *folder, bool is_wanted);
 	void (*free)(struct remote *r);
 };
 
 /* Every implementation's struct begins with this one. */
 struct remote {
 	const struct remote_ops *ops;
-	struct wake wake;  /* ends remote_wait() */
-	struct wake abort; /* ends every wait */
+	unsigned abilities; /* enum remote_ability; never changes */
+	struct wake wake;   /* ends remote_wait() */
+	struct wake abort;  /* ends every wait */
 	/* Why the last connect failed, one line for the user; "" if it did not. */
 	char failure[256];
+	/* The server's words when it last refused a call about a folder. */
+	char refusal[160];
 };
 
 /* For implementations: fill in the shared part.  Returns 0 or -errno. */
@@ -198,6 +267,57 @@ int remote_fetch(struct remote *r, const char *folder,
  * given only after the server confirmed that the message still exists.
  */
 int remote_fetched(struct remote *r, int fd, struct remote_body *body_out);
+
+/*
+ * The calls below write.  They return 0 when every wish was done or refused;
+ * else the error that ended them, and each wish's fate says how far they got.
+ * They send many messages with one command and keep several on their way: give
+ * them as many wishes as there are, some thousand at most.  An -ENOENT,
+ * -EACCES or -EROFS of the whole folder is each wish's err.
+ */
+
+/* Add and remove flags and keywords. */
+int remote_set_flags(struct remote *r, const char *folder,
+                     struct remote_wish *wishes, size_t count);
+
+/*
+ * Add messages, in order, with CRLF line ends and a last one.  A content that
+ * the server cannot hold is refused before it is sent.
+ */
+int remote_append(struct remote *r, const char *folder,
+                  struct remote_wish *wishes, size_t count);
+
+/* A key that is gone is refused with -ESTALE, where the server tells. */
+int remote_copy(struct remote *r, const char *folder, const char *target,
+                struct remote_wish *wishes, size_t count);
+int remote_move(struct remote *r, const char *folder, const char *target,
+                struct remote_wish *wishes, size_t count);
+
+/*
+ * Remove messages for good; one that is gone already is DONE.  -EBUSY: on a
+ * server that can only remove all that is marked \Deleted, others are marked;
+ * these are marked now, too.
+ */
+int remote_remove(struct remote *r, const char *folder,
+                  struct remote_wish *wishes, size_t count);
+
+/* Where a folder is now: what comes later is after the mark. */
+int remote_mark(struct remote *r, const char *folder,
+                char mark_out[REMOTE_CURSOR_MAX + 1]);
+
+/*
+ * Begin to learn what came after a mark: remote_next() gives MESSAGE for each
+ * that is there, and an empty cursor.  -ESTALE: the mark is void, the server
+ * numbers its messages anew.
+ */
+int remote_since(struct remote *r, const char *folder, const char *mark);
+
+/* A folder's refusal is told in r->refusal as well. */
+int remote_create(struct remote *r, const char *folder);
+int remote_delete(struct remote *r, const char *folder);
+/* With all that is below it. */
+int remote_rename(struct remote *r, const char *from, const char *to);
+int remote_subscribe(struct remote *r, const char *folder, bool is_wanted);
 
 /*
  * Wait till the server has news, remote_wake() is called, or the deadline

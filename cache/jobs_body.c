@@ -1,0 +1,217 @@
+/*
+ * Bodies to fetch: for those who wait, and ahead of them.
+ */
+#include "cache/jobs_queue.h"
+
+#include <stdlib.h>
+
+#include "util/clock.h"
+#include "util/mem.h"
+
+/* More than the windows of all scans together. */
+#define PREFETCH_MAX 4096
+
+static struct bucket *bucket_of(struct jobs *jobs, int64_t message)
+{
+	return &jobs->buckets[(uint64_t)message % JOBS_BUCKETS];
+}
+
+struct task *jobs_task_find_locked(struct jobs *jobs, int64_t message)
+{
+	struct task *t = LIST_FIRST(bucket_of(jobs, message));
+	while (t != NULL && t->job.message != message)
+		t = LIST_NEXT(t, bucket);
+	return t;
+}
+
+static void enqueue_locked(struct jobs *jobs, struct task *t, bool is_awaited)
+{
+	t->is_running = false;
+	t->is_awaited = is_awaited;
+	if (is_awaited) {
+		TAILQ_INSERT_TAIL(&jobs->readers, t, link);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&jobs->ahead, t, link);
+	jobs->ahead_count++;
+}
+
+static void dequeue_locked(struct jobs *jobs, struct task *t)
+{
+	if (t->is_awaited) {
+		TAILQ_REMOVE(&jobs->readers, t, link);
+		return;
+	}
+	TAILQ_REMOVE(&jobs->ahead, t, link);
+	jobs->ahead_count--;
+}
+
+static struct task *add_task_locked(struct jobs *jobs, int64_t message,
+                                    int64_t folder, uint64_t bytes,
+                                    bool is_awaited)
+{
+	struct task *t = xmalloc(sizeof(*t));
+	t->job = (struct job){ message, folder, bytes };
+	LIST_INSERT_HEAD(bucket_of(jobs, message), t, bucket);
+	enqueue_locked(jobs, t, is_awaited);
+	return t;
+}
+
+static void drop_task_locked(struct jobs *jobs, struct task *t)
+{
+	if (!t->is_running)
+		dequeue_locked(jobs, t);
+	LIST_REMOVE(t, bucket);
+	free(t);
+}
+
+void jobs_task_forsake_locked(struct jobs *jobs, const struct wait *w)
+{
+	if (w->kind != WAIT_BODY || jobs_wait_is_locked(jobs, w->kind, w->id))
+		return;
+	struct task *t = jobs_task_find_locked(jobs, w->id);
+	if (t != NULL && !t->is_running)
+		drop_task_locked(jobs, t);
+}
+
+static void drop_all_locked(struct jobs *jobs, const struct task_list *queue)
+{
+	struct task *next;
+	for (struct task *t = TAILQ_FIRST(queue); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, link);
+		drop_task_locked(jobs, t);
+	}
+}
+
+void jobs_task_clear_locked(struct jobs *jobs)
+{
+	drop_all_locked(jobs, &jobs->readers);
+	drop_all_locked(jobs, &jobs->ahead);
+}
+
+int jobs_await_body(struct jobs *jobs, int64_t message, int64_t folder,
+                    cache_done *done, void *arg, struct cache_wait **wait_out)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	int err = jobs_refusal_locked(jobs);
+	if (err < 0) {
+		(void)pthread_mutex_unlock(&jobs->lock);
+		return err;
+	}
+	struct task *t = jobs_task_find_locked(jobs, message);
+	if (t == NULL) {
+		(void)add_task_locked(jobs, message, folder, 0, true);
+	} else if (!t->is_running && !t->is_awaited) {
+		dequeue_locked(jobs, t);
+		enqueue_locked(jobs, t, true);
+	}
+	jobs_wait_add_locked(jobs, WAIT_BODY, message, done, arg, wait_out);
+	(void)pthread_mutex_unlock(&jobs->lock);
+	jobs_wake_all(jobs);
+	return 0;
+}
+
+void jobs_prefetch(struct jobs *jobs, int64_t message, int64_t folder,
+                   uint64_t bytes)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	bool is_new = jobs_refusal_locked(jobs) == 0 &&
+	              jobs->ahead_count < PREFETCH_MAX &&
+	              jobs_task_find_locked(jobs, message) == NULL;
+	if (is_new)
+		(void)add_task_locked(jobs, message, folder, bytes, false);
+	(void)pthread_mutex_unlock(&jobs->lock);
+	if (is_new)
+		jobs_wake_all(jobs);
+}
+
+size_t jobs_take(struct jobs *jobs, size_t session, int64_t folder,
+                 struct job out[JOBS_BATCH])
+{
+	size_t count = 0;
+	uint64_t bytes = 0;
+	(void)pthread_mutex_lock(&jobs->lock);
+	bool is_awaited = !TAILQ_EMPTY(&jobs->readers);
+	struct task_list *queue = is_awaited ? &jobs->readers : &jobs->ahead;
+	struct task *t = TAILQ_FIRST(queue);
+	while (t != NULL && count < JOBS_BATCH) {
+		struct task *next = TAILQ_NEXT(t, link);
+		bool fits =
+			count == 0 || bytes + t->job.bytes <= JOBS_BATCH_BYTES;
+		if (folder == 0)
+			folder = t->job.folder;
+		if (t->job.folder == folder && fits) {
+			dequeue_locked(jobs, t);
+			t->is_running = true;
+			t->session = session;
+			bytes += t->job.bytes;
+			out[count++] = t->job;
+		} else if (!is_awaited) {
+			break;
+		}
+		t = next;
+	}
+	jobs->served[session].progress_at = clock_now_ms();
+	(void)pthread_mutex_unlock(&jobs->lock);
+	return count;
+}
+
+static void finish_locked(struct jobs *jobs, struct task *t,
+                          struct wait_list *ended)
+{
+	jobs_wait_end_locked(jobs, WAIT_BODY, t->job.message, ended);
+	drop_task_locked(jobs, t);
+}
+
+void jobs_finish(struct jobs *jobs, int64_t message, int err, int fd,
+                 uint64_t size)
+{
+	struct wait_list ended = TAILQ_HEAD_INITIALIZER(ended);
+	(void)pthread_mutex_lock(&jobs->lock);
+	struct task *t = jobs_task_find_locked(jobs, message);
+	if (t != NULL) {
+		jobs->served[t->session].progress_at = clock_now_ms();
+		finish_locked(jobs, t, &ended);
+	}
+	(void)pthread_mutex_unlock(&jobs->lock);
+	jobs_answer(&ended, err, fd, size);
+}
+
+void jobs_return(struct jobs *jobs, int64_t message, int err)
+{
+	struct wait_list ended = TAILQ_HEAD_INITIALIZER(ended);
+	(void)pthread_mutex_lock(&jobs->lock);
+	struct task *t = jobs_task_find_locked(jobs, message);
+	bool is_awaited = jobs_wait_is_locked(jobs, WAIT_BODY, message);
+	if (t != NULL && is_awaited && ++t->tries < JOBS_TRIES_MAX &&
+	    !jobs->is_stopped)
+		enqueue_locked(jobs, t, true);
+	else if (t != NULL)
+		finish_locked(jobs, t, &ended);
+	(void)pthread_mutex_unlock(&jobs->lock);
+	jobs_answer(&ended, err, -1, 0);
+}
+
+bool jobs_is_awaited(struct jobs *jobs, int64_t message)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	bool is_awaited = jobs_wait_is_locked(jobs, WAIT_BODY, message);
+	(void)pthread_mutex_unlock(&jobs->lock);
+	return is_awaited;
+}
+
+bool jobs_is_under_way(struct jobs *jobs, int64_t message)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	bool is_under_way = jobs_task_find_locked(jobs, message) != NULL;
+	(void)pthread_mutex_unlock(&jobs->lock);
+	return is_under_way;
+}
+
+void jobs_receiving(struct jobs *jobs, size_t session, int fd)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	jobs->served[session].receiving = fd;
+	jobs->served[session].received = 0;
+	(void)pthread_mutex_unlock(&jobs->lock);
+}

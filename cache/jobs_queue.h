@@ -1,0 +1,128 @@
+/*
+ * Inside jobs*.c only: the queue, and what its parts share.  Functions that
+ * end in _locked are called with the lock held.
+ */
+#ifndef CACHE_JOBS_QUEUE_H
+#define CACHE_JOBS_QUEUE_H
+
+#include <pthread.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "cache/jobs.h"
+
+#define JOBS_BUCKETS 1024
+/* Sessions that may fail under a job before those who wait are told. */
+#define JOBS_TRIES_MAX 2
+
+enum wait_kind {
+	WAIT_BODY,    /* id is a message */
+	WAIT_LISTING, /* id is a folder */
+};
+
+/*
+ * A wait is known outside by its number, dressed as a pointer, so that one
+ * that is over is never taken for another.
+ */
+struct wait {
+	TAILQ_ENTRY(wait) link;
+	uintptr_t number;
+	enum wait_kind kind;
+	int64_t id;
+	int64_t deadline;
+	cache_done *done;
+	void *arg;
+};
+TAILQ_HEAD(wait_list, wait);
+
+/*
+ * QUEUED: in one of the two queues.  RUNNING: a session has it; it stays in
+ * the table so that others can join.
+ */
+struct task {
+	LIST_ENTRY(task) bucket;
+	TAILQ_ENTRY(task) link; /* while queued */
+	struct job job;
+	bool is_running;
+	bool is_awaited; /* in the readers' queue */
+	size_t session;  /* while running */
+	int tries;
+};
+TAILQ_HEAD(task_list, task);
+LIST_HEAD(bucket, task);
+
+struct pull {
+	TAILQ_ENTRY(pull) link;
+	struct jobs_pull job;
+	bool is_running;
+	bool is_awaited;
+	bool is_again; /* asked for while it ran */
+	int tries;     /* that ended with their session */
+	int64_t progress_at;
+};
+TAILQ_HEAD(pull_list, pull);
+
+struct served {
+	struct remote *remote; /* borrowed until jobs_free() */
+	int failure;           /* why it cannot connect; 0: it can, or may */
+	int64_t attempt_at;    /* when it last tried; 0: not yet */
+	int64_t sleeps_until;
+	int receiving;
+	off_t received;
+	int64_t progress_at;
+};
+
+struct jobs {
+	int timeout_ms;
+	size_t count; /* of served; set before the sessions start */
+	pthread_mutex_t lock;
+	/* All below is guarded by lock. */
+	struct served served[JOBS_SESSIONS];
+	bool is_stopped;
+	uintptr_t next_wait;
+	struct wait_list waits;
+	struct bucket buckets[JOBS_BUCKETS];
+	struct task_list readers;
+	struct task_list ahead;
+	size_t ahead_count;
+	struct pull_list pulls;
+	int64_t list_at;
+};
+
+/* jobs.c */
+
+/* Sessions see for themselves whether there is something for them. */
+void jobs_wake_all(struct jobs *jobs);
+/*
+ * Why nobody could serve a wait begun now: every session failed, and lately.
+ * 0: someone may.
+ */
+int jobs_refusal_locked(struct jobs *jobs);
+
+/* jobs_wait.c */
+
+void jobs_wait_add_locked(struct jobs *jobs, enum wait_kind kind, int64_t id,
+                          cache_done *done, void *arg,
+                          struct cache_wait **wait_out);
+/* Move those for a thing to ended, to be answered when the lock is free. */
+void jobs_wait_end_locked(struct jobs *jobs, enum wait_kind kind, int64_t id,
+                          struct wait_list *ended);
+bool jobs_wait_is_locked(struct jobs *jobs, enum wait_kind kind, int64_t id);
+/* Run and free what was taken from the list of waits; no lock is held. */
+void jobs_answer(struct wait_list *ended, int err, int fd, uint64_t size);
+
+/* jobs_body.c */
+
+struct task *jobs_task_find_locked(struct jobs *jobs, int64_t message);
+/* Nobody waits for it any more: not worth a fetch that has not begun. */
+void jobs_task_forsake_locked(struct jobs *jobs, const struct wait *w);
+/* Drop all that no session has. */
+void jobs_task_clear_locked(struct jobs *jobs);
+
+/* jobs_pull.c */
+
+struct pull *jobs_pull_find_locked(struct jobs *jobs, int64_t folder);
+/* The next that no session has; NULL: none. */
+struct pull *jobs_pull_next_locked(struct jobs *jobs, bool awaited_only);
+
+#endif

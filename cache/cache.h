@@ -16,18 +16,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "mail/mail.h"
 #include "mail/remote.h"
 
 #define CACHE_ROOT 0
 
-/* Where an entry stands in its folder. */
+/*
+ * Where an entry stands in its folder's directory.  Mail is what stands in new
+ * or cur of a mailbox under a name that does not begin with a dot; everything
+ * else is a plain file that stays here.
+ */
 enum cache_place {
 	CACHE_NEW, /* no reader has taken note of it */
 	CACHE_CUR,
+	CACHE_TMP,
+	CACHE_TOP, /* beside new, cur and tmp */
 };
-#define CACHE_PLACES 2
+#define CACHE_MAIL_PLACES 2 /* the first of them */
+#define CACHE_PLACES      4
 
 struct cache_folder {
 	int64_t id;
@@ -35,20 +44,36 @@ struct cache_folder {
 	char level[1024];    /* its name below parent; see mail/remote.h */
 	unsigned attributes; /* enum mail_folder_attribute */
 	bool is_listed;      /* its messages are known, if not all up to date */
+	/*
+	 * Which of new, cur and tmp it has, a bit for each enum cache_place.
+	 * With all three it is a mailbox.
+	 */
+	unsigned places;
+	bool is_local; /* a directory of the user's, not for the server */
 	int64_t messages;
 	int64_t children; /* folders directly below */
 	/* Rise with every change of what they name; nanoseconds, wall time. */
-	int64_t changed_ns;                       /* the folders below it */
-	int64_t entries_changed_ns[CACHE_PLACES]; /* its entries */
+	int64_t changed_ns; /* the folders below it, and what is at the top */
+	int64_t entries_changed_ns[CACHE_PLACES]; /* but at the top */
 };
 
+/* A regular file, whether mail or not: an inode. */
 struct cache_message {
 	int64_t id;
 	int64_t received_at; /* seconds since 1970, UTC */
 	uint64_t size;       /* bytes with LF line ends */
 	bool is_size_exact;  /* else it is the server's claim: not less */
 	bool is_cached;      /* the body is here */
+	bool is_kept;        /* it is here, and not for the cache to drop */
+	int64_t links;       /* names it has */
+	mode_t mode;         /* permissions only */
+	uid_t uid;           /* (uid_t)-1: the mount's owner */
+	gid_t gid;
+	struct timespec mtime, ctime;
 };
+
+/* As long as a name's part before ":2," may be, without its NUL. */
+#define CACHE_NAME_MAX 255
 
 /*
  * A message by its place in a folder.  Entries are in the order of their ids;
@@ -60,7 +85,24 @@ struct cache_entry {
 	enum cache_place place;
 	uint64_t identity; /* unique in the folder; for making names */
 	unsigned flags;    /* enum mail_flag */
+	/*
+	 * The name a program gave it: base, then info as long as the flags are
+	 * those it shows, else what they say now.  An empty base: it has none,
+	 * the name is made from its identity.
+	 */
+	char base[CACHE_NAME_MAX + 1];
+	char info[CACHE_NAME_MAX + 1]; /* ":2,S"; "" */
+	unsigned shown;                /* flags that info shows */
 	struct cache_message message;
+};
+
+/* A name to give, or to look for; see struct cache_entry. */
+struct cache_name {
+	int64_t folder;
+	enum cache_place place;
+	const char *base; /* NULL: keep the name made from the identity */
+	const char *info;
+	unsigned flags; /* that info shows */
 };
 
 struct cache_body {
@@ -87,6 +129,14 @@ struct cache_listener {
 	void (*size_known)(void *arg, int64_t message);
 };
 
+/* What becomes of a message on the server whose last name was unlinked. */
+enum cache_delete {
+	CACHE_DELETE_AUTO, /* TRASH where there is such a mailbox, else EXPUNGE */
+	CACHE_DELETE_TRASH,
+	CACHE_DELETE_EXPUNGE,
+	CACHE_DELETE_FLAG, /* \Deleted, and another client expunges */
+};
+
 struct cache_config {
 	const char *account;
 	const char *state_dir; /* what the server cannot give again */
@@ -94,6 +144,9 @@ struct cache_config {
 	uint64_t size_limit;   /* bytes of bodies to keep */
 	int timeout_ms;        /* longest wait of a caller for the server */
 	int interval_ms;       /* between looks for news */
+	bool is_read_only;     /* every writing call gives -EROFS */
+	enum cache_delete delete;
+	bool is_ack_server; /* a delivery succeeds when the server has it */
 	/*
 	 * Which folders: fnmatch(3) patterns, "!" before one takes out; the
 	 * last that matches counts.  None: all.
@@ -149,6 +202,14 @@ int cache_entry_find(struct cache *c, int64_t folder, uint64_t identity,
                      struct cache_entry *entry_out);
 
 /*
+ * The entries at a place whose base is given, with ids above after, in order.
+ * 0, or -ENOENT.
+ */
+int cache_name_find(struct cache *c, int64_t folder, enum cache_place place,
+                    const char *base, int64_t after,
+                    struct cache_entry *entry_out);
+
+/*
  * Reading: the entries at a place, with ids above after, in order.  One scan
  * at a time; scan_next() returns 1, or 0 at the end; scan_end() always.  With
  * names_only, of entry.message only id and received_at are given: three times
@@ -189,11 +250,122 @@ int cache_body_open(struct cache *c, int64_t message, cache_done *done,
                     struct cache_wait **wait_out);
 
 /*
+ * Writing calls belong to the thread of the reading ones, never wait for the
+ * network, and are in the journal when they return.  Those that take a
+ * completion must survive a power cut before they are true: they return 1
+ * when that is so already, 0 if done will run, or -errno.  An entry that is
+ * not as it was read gives -ENOENT.  Others: -EROFS (read-only account),
+ * -ENOSPC, -EDQUOT, -EIO.
+ */
+
+/*
+ * Make an empty file.  *fd_out is for reading and writing, by pread and
+ * pwrite; the receiver closes it, and then calls cache_file_release().
+ * -EEXIST.
+ */
+int cache_file_create(struct cache *c, const struct cache_name *name,
+                      mode_t mode, uid_t uid, gid_t gid,
+                      struct cache_entry *entry_out, int *fd_out);
+
+/*
+ * Open a file for writing.  What is not kept must be here: body is what
+ * cache_body_open() gave, and stays the caller's (NULL: it is kept, or is to
+ * be truncated).  -EAGAIN: it is neither.  As above for *fd_out.
+ */
+int cache_file_edit(struct cache *c, int64_t message, bool is_truncated,
+                    const struct cache_body *body, int *fd_out);
+/* Data or size were, or are to be, changed through such a descriptor. */
+int cache_file_touch(struct cache *c, int64_t message);
+/* A descriptor of create or edit was closed. */
+void cache_file_release(struct cache *c, int64_t message);
+/* Data, names and attributes; 0: of everything but data. */
+int cache_file_sync(struct cache *c, int64_t message, cache_done *done,
+                    void *arg, struct cache_wait **wait_out);
+
+enum cache_set {
+	CACHE_SET_MODE = 1 << 0,
+	CACHE_SET_UID = 1 << 1,
+	CACHE_SET_GID = 1 << 2,
+	CACHE_SET_MTIME = 1 << 3,
+};
+/* Set those of what's attributes that are in which. */
+int cache_file_set(struct cache *c, const struct cache_message *what,
+                   unsigned which);
+
+/*
+ * One more name for a file.  -EEXIST; -EXDEV: its body is not here, and it
+ * would be needed.
+ */
+int cache_link(struct cache *c, int64_t message, const struct cache_name *to,
+               cache_done *done, void *arg, struct cache_wait **wait_out);
+/*
+ * Give an entry another name or place; whatever has that name goes, in the
+ * same transaction, unless is_exclusive: then -EEXIST.  -EXDEV as above.
+ */
+int cache_rename(struct cache *c, const struct cache_entry *from,
+                 const struct cache_name *to, const struct cache_entry *over,
+                 cache_done *done, void *arg, struct cache_wait **wait_out);
+int cache_unlink(struct cache *c, const struct cache_entry *entry);
+
+/*
+ * Directories.  One that is made is empty: no place in it.  When it has all
+ * three it is a mailbox, and made on the server, unless its level begins with
+ * a dot.
+ */
+int cache_folder_make(struct cache *c, int64_t parent, const char *level,
+                      int64_t *folder_out);
+int cache_place_make(struct cache *c, int64_t folder, enum cache_place place);
+/* -ENOTEMPTY. */
+int cache_place_remove(struct cache *c, int64_t folder, enum cache_place place);
+/* -ENOTEMPTY: it has places, files or folders. */
+int cache_folder_remove(struct cache *c, int64_t folder);
+/* With all below it.  -EEXIST, -ENOTEMPTY, -EINVAL: into itself. */
+int cache_folder_rename(struct cache *c, int64_t folder, int64_t parent,
+                        const char *level);
+
+/* What a message is to the server. */
+struct cache_facts {
+	char key[REMOTE_KEY_MAX + 1]; /* "": it has none there yet */
+	unsigned flags;
+	char keywords[1024]; /* separated by blanks */
+	const char *state;   /* "synced", "pending", "refused", "held" */
+	char why[256];       /* if refused */
+};
+/* Reading.  Of the first entry that names it. */
+int cache_facts_get(struct cache *c, int64_t message,
+                    struct cache_facts *facts_out);
+int cache_keywords_set(struct cache *c, int64_t message, const char *keywords);
+
+/*
  * Withdraw: true if done will not run; false if it has run or is running, and
  * *wait may be gone.  Safe with a wait that is done, as long as the same
  * cache lives.
  */
 bool cache_wait_cancel(struct cache *c, struct cache_wait *wait);
+
+/*
+ * The journal, from any thread.
+ */
+struct cache_pending {
+	int64_t id;
+	const char *what; /* "append", "flags", "move", "delete", "create", ... */
+	const char *state; /* "settling", "waiting", "sent", "held", "refused" */
+	const char *folder; /* full name */
+	const char *target; /* the same, or "" */
+	const char *name;   /* of the file; "" */
+	int64_t created_at; /* seconds since 1970 */
+	int tries;
+	const char *why; /* "" */
+};
+/* Each, in order; returns how many there are, or -errno. */
+int64_t cache_queue(struct cache *c,
+                    void (*each)(void *arg, const struct cache_pending *p),
+                    void *arg);
+/* Send everything now that waits for its time; refused ones too if is_again. */
+int cache_flush(struct cache *c, bool is_again);
+/* Deletions that are held: go on, or take them back.  How many, or -errno. */
+int64_t cache_confirm(struct cache *c);
+int64_t cache_undo(struct cache *c);
 
 /* Once a second: ends waits that are overdue. */
 void cache_tick(struct cache *c);
@@ -206,7 +378,8 @@ struct cache_status {
 	char listing[256]; /* the folder now being listed; "" */
 	int64_t listing_done, listing_total;
 	uint64_t cached_bytes, size_limit;
-	int64_t bodies_waiting; /* programs that wait for a body */
+	int64_t bodies_waiting;         /* programs that wait for a body */
+	int64_t pending, held, refused; /* of the journal */
 };
 void cache_status(struct cache *c, struct cache_status *status_out);
 

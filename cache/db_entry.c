@@ -20,6 +20,13 @@ static void fill_message(sqlite3_stmt *s, struct cache_message *out)
 	out->size =
 		(uint64_t)sqlite3_column_int64(s, out->is_size_exact ? 3 : 2);
 	out->is_cached = sqlite3_column_type(s, 4) != SQLITE_NULL;
+	out->is_kept = false;
+	out->links = 1;
+	out->mode = 0600;
+	out->uid = (uid_t)-1;
+	out->gid = (gid_t)-1;
+	out->mtime = (struct timespec){ .tv_sec = out->received_at };
+	out->ctime = out->mtime;
 }
 
 static void fill_entry(sqlite3_stmt *s, struct cache_entry *out)
@@ -31,6 +38,9 @@ static void fill_entry(sqlite3_stmt *s, struct cache_entry *out)
 	out->id = sqlite3_column_int64(s, 6);
 	out->identity = (uint64_t)sqlite3_column_int64(s, 7);
 	out->flags = (unsigned)sqlite3_column_int64(s, 8);
+	out->base[0] = '\0';
+	out->info[0] = '\0';
+	out->shown = 0;
 }
 
 static int one_entry(struct db_conn *conn, sqlite3_stmt *s,

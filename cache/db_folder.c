@@ -14,10 +14,14 @@ static void fill_folder(sqlite3_stmt *s, struct cache_folder *out)
 	db_column_text(s, 2, out->level, sizeof(out->level));
 	out->attributes = (unsigned)sqlite3_column_int64(s, 3);
 	out->is_listed = sqlite3_column_int64(s, 4) != 0;
+	out->is_local = false;
+	out->places = out->attributes & MAIL_FOLDER_NOSELECT ? 0 : 7;
 	out->messages = sqlite3_column_int64(s, 5);
 	out->changed_ns = sqlite3_column_int64(s, 6);
 	out->entries_changed_ns[CACHE_NEW] = sqlite3_column_int64(s, 7);
 	out->entries_changed_ns[CACHE_CUR] = sqlite3_column_int64(s, 8);
+	out->entries_changed_ns[CACHE_TMP] = out->changed_ns;
+	out->entries_changed_ns[CACHE_TOP] = out->changed_ns;
 	out->children = sqlite3_column_int64(s, 9);
 }
 

@@ -362,7 +362,7 @@ static int remove_unseen(struct pull *p)
 {
 	if (p->seen == NULL)
 		return 0;
-	for (int place = 0; place < CACHE_PLACES; place++) {
+	for (int place = 0; place < CACHE_MAIL_PLACES; place++) {
 		int64_t after = 0;
 		int n;
 		while ((n = sweep_some(p, (enum cache_place)place, &after)) > 0)

@@ -102,7 +102,7 @@ static int run_on_accounts(const struct options *options,
 {
 	size_t count = 0;
 	auto_free const struct config_account **accounts =
-		xcalloc(config->account_count, sizeof(*accounts));
+		xcalloc(config->account_count, sizeof(struct config_account *));
 	for (size_t i = 0; i < config->account_count; i++)
 		if (options->account == NULL ||
 		    strcmp(options->account, config->accounts[i].name) == 0)

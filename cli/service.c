@@ -62,7 +62,7 @@ int service_start(struct service *s, struct wake *wake)
 {
 	s->wake = wake;
 	auto_free struct remote **remotes =
-		xcalloc(s->account->connections, sizeof(*remotes));
+		xcalloc(s->account->connections, sizeof(struct remote *));
 	int err = make_remotes(s->account, remotes);
 	if (err < 0)
 		return err;

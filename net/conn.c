@@ -6,13 +6,11 @@
  * is ever used twice (CVE-2026-4873, CVE-2026-8286); CURLOPT_FORBID_REUSE must
  * not be set, for it closes the connection as soon as it is logged in.
  *
- * libcurl keeps copies of the secret as long as it wants them; what it frees
- * is wiped, because it allocates through us.
+ * The secret is in memory until the login is over, and not after: see wipe.c.
  */
 #include "net/conn.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -27,6 +25,7 @@
 #include "net/failure.h"
 #include "net/login.h"
 #include "net/secret.h"
+#include "net/wipe.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/digest.h"
@@ -48,40 +47,6 @@ struct conn {
 	struct login login;
 	char error[CURL_ERROR_SIZE];
 };
-
-/* ---- Memory that is wiped when freed ---- */
-
-static void wiping_free(void *p)
-{
-	if (p != NULL)
-		wipe(p, malloc_usable_size(p));
-	free(p);
-}
-
-static void *wiping_realloc(void *p, size_t size)
-{
-	void *moved = malloc(size);
-	if (moved == NULL || p == NULL)
-		return moved;
-	size_t old = malloc_usable_size(p);
-	memcpy(moved, p, old < size ? old : size);
-	wiping_free(p);
-	return moved;
-}
-
-static char *curl_strdup(const char *s)
-{
-	return strdup(s);
-}
-
-static void init_curl(void)
-{
-	CURLcode code =
-		curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free,
-	                             wiping_realloc, curl_strdup, calloc);
-	if (code != CURLE_OK)
-		abort();
-}
 
 /* ---- What libcurl calls back ---- */
 
@@ -117,6 +82,8 @@ static int follow(CURL *easy, curl_infotype type, char *bytes, size_t len,
 		if ((unsigned char)*s < ' ' || *s == 0x7f)
 			*s = ' ';
 	}
+	if (type == CURLINFO_HEADER_OUT)
+		wipe_mark(bytes);
 	if (type == CURLINFO_HEADER_IN)
 		login_heard(&c->login, line);
 	else
@@ -228,7 +195,8 @@ static struct conn *conn_new(const struct conn_config *config,
                              struct wake *wake)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	(void)pthread_once(&once, init_curl);
+	(void)pthread_once(&once, wipe_init_curl);
+	wipe_begin();
 	struct conn *c = xmalloc(sizeof(*c));
 	c->abort = wake;
 	c->fd = -1;
@@ -396,12 +364,13 @@ int conn_open(const struct conn_config *config, struct wake *abort,
 	set_transport(c, config);
 	set_tls(c->easy, config);
 	set_login(c->easy, config, &secret);
-	strbuf_wipe(&secret);
 	err = log_in(c, config, r);
-	if (err < 0) {
+	if (err < 0)
 		conn_close(c);
+	wipe_end(err < 0 ? NULL : strbuf_text(&secret));
+	strbuf_wipe(&secret);
+	if (err < 0)
 		return err;
-	}
 	r->login_ms = clock_now_ms() - started;
 	*conn_out = c;
 	return 0;

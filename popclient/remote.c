@@ -217,7 +217,9 @@ int pop_remote_new(const struct pop_config *config, struct remote **remote_out)
 		free(c);
 		return err;
 	}
-	c->remote.abilities = config->keep ? 0 : REMOTE_CAN_REMOVE;
+	c->remote.abilities = REMOTE_HAS_NO_FLAGS;
+	if (!config->keep)
+		c->remote.abilities |= REMOTE_CAN_REMOVE;
 	pop_session_init(&c->session, config->conn, &c->remote.abort);
 	*remote_out = &c->remote;
 	return 0;

@@ -20,7 +20,7 @@
  * A message may be over although its end did not come: see
  * take_missing_end().  So long the server may still send.
  */
-#define SILENCE_MS 2000
+#define SILENCE_MS 1000
 
 static ssize_t source(void *arg, void *bytes, size_t size, int64_t deadline)
 {

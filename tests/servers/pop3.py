@@ -287,7 +287,8 @@ class Popa3d(SystemPop):
     def put(self, messages):
         path = self.directory / "varmail/bob"
         path.write_bytes(b"".join(
-            b"From ada@example.org Mon Jan  1 00:00:00 2024\n" + body + b"\n"
+            b"From ada@example.org Mon Jan  1 00:00:00 2024\n" + body +
+            (b"\n" if body.endswith(b"\n") else b"\n\n")
             for body in messages))
         path.chmod(0o600)
         self.give(path)

@@ -75,23 +75,40 @@ static char *key_of_uidl(const char *text, size_t len)
 	return key_of_digest(KEY_HASHED, digest);
 }
 
-/* ---- LIST ---- */
+/* ---- UIDL and LIST ---- */
 
-static int add_message(struct pop_drop *d, uint32_t number, uint64_t size)
+/* at: where it most likely is. */
+static struct pop_message *find_number(const struct pop_drop *d, size_t at,
+                                       uint32_t number)
 {
-	if (d->count == POP_MESSAGES_MAX)
+	struct pop_message wanted = { .number = number };
+	if (at < d->count && d->messages[at].number == number)
+		return &d->messages[at];
+	if (d->count == 0)
+		return NULL;
+	return bsearch(&wanted, d->messages, d->count, sizeof(wanted),
+	               by_number);
+}
+
+/*
+ * Add what an entry tells.  Servers list in order; of one that does not,
+ * nothing is lost, for lines that name the same message come together here.
+ */
+static int add_message(struct pop_drop *d, struct pop_message added)
+{
+	if (d->count == POP_MESSAGES_MAX) {
+		free(added.key);
 		return -EPROTO;
+	}
 	if (d->count == d->capacity) {
 		d->capacity = 2 * d->capacity + 64;
 		d->messages = xrealloc(d->messages,
 		                       d->capacity * sizeof(*d->messages));
 	}
-	d->messages[d->count++] =
-		(struct pop_message){ .number = number, .size = size };
+	d->messages[d->count++] = added;
 	return 0;
 }
 
-/* Servers list in order; of one that does not, nothing is lost. */
 static void put_in_order(struct pop_drop *d)
 {
 	size_t kept = 0;
@@ -100,17 +117,54 @@ static void put_in_order(struct pop_drop *d)
 	for (size_t i = 0; i < d->count; i++) {
 		if (kept > 0 &&
 		    d->messages[kept - 1].number == d->messages[i].number)
-			continue;
-		d->messages[kept++] = d->messages[i];
+			free(d->messages[i].key);
+		else
+			d->messages[kept++] = d->messages[i];
 	}
 	d->count = kept;
+}
+
+static int read_uidl(struct pop_drop *d, struct pop_session *s)
+{
+	struct pop_answer answer;
+	const char *line;
+	size_t len;
+	int n = pop_session_answer(s, &answer);
+	if (n < 0)
+		return n;
+	/*
+	 * One that offers it and then refuses cannot do it now: its messages
+	 * must not get other keys for that.
+	 */
+	d->lacks_uidl = !answer.is_ok;
+	if (!answer.is_ok)
+		d->refusal =
+			pop_session_error(&answer, "UIDL",
+		                          s->has_capabilities ? -EPROTO : 0);
+	if (!answer.is_ok)
+		return 0;
+	while ((n = pop_session_line(s, &line, &len)) == 1) {
+		struct pop_entry entry;
+		if (!pop_entry_parse(line, len, &entry) || entry.len == 0 ||
+		    entry.len > UIDL_ACCEPTED)
+			continue;
+		n = add_message(d, (struct pop_message){
+					   .number = entry.number,
+					   .key = key_of_uidl(entry.text,
+		                                              entry.len) });
+		if (n < 0)
+			return n;
+	}
+	put_in_order(d);
+	return n;
 }
 
 static int read_list(struct pop_drop *d, struct pop_session *s)
 {
 	struct pop_answer answer;
+	struct pop_drop more = { 0 }; /* those without UIDL */
 	const char *line;
-	size_t len;
+	size_t len, at = 0;
 	int n = pop_session_answer(s, &answer);
 	if (n < 0)
 		return n;
@@ -122,63 +176,22 @@ static int read_list(struct pop_drop *d, struct pop_session *s)
 		if (!pop_entry_parse(line, len, &entry))
 			continue;
 		(void)pop_size_parse(entry.text, entry.len, &size);
-		n = add_message(d, entry.number, size);
-		if (n < 0)
-			return n;
-	}
-	put_in_order(d);
-	return n;
-}
-
-/* ---- UIDL ---- */
-
-/* at: where it most likely is. */
-static struct pop_message *find_number(const struct pop_drop *d, size_t at,
-                                       uint32_t number)
-{
-	struct pop_message wanted = { .number = number };
-	if (at < d->count && d->messages[at].number == number)
-		return &d->messages[at];
-	return bsearch(&wanted, d->messages, d->count, sizeof(wanted),
-	               by_number);
-}
-
-/*
- * RFC 1939 makes UIDL optional; some servers refuse it for an empty drop only.
- * One that offers it and then refuses cannot do it now: its messages must not
- * get other keys for that.
- */
-static int refuse_uidl(struct pop_drop *d, const struct pop_session *s,
-                       const struct pop_answer *refusal)
-{
-	if (d->count == 0)
-		return 0;
-	d->lacks_uidl = true;
-	return pop_session_error(refusal, "UIDL",
-	                         s->has_capabilities ? -EPROTO : 0);
-}
-
-static int read_uidl(struct pop_drop *d, struct pop_session *s)
-{
-	struct pop_answer answer;
-	const char *line;
-	size_t len, at = 0;
-	int n = pop_session_answer(s, &answer);
-	if (n < 0)
-		return n;
-	if (!answer.is_ok)
-		return refuse_uidl(d, s, &answer);
-	while ((n = pop_session_line(s, &line, &len)) == 1) {
-		struct pop_entry entry;
-		if (!pop_entry_parse(line, len, &entry) || entry.len == 0 ||
-		    entry.len > UIDL_ACCEPTED)
-			continue;
 		struct pop_message *m = find_number(d, at, entry.number);
-		if (m == NULL || m->key != NULL)
+		if (m != NULL) {
+			m->size = size;
+			at = (size_t)(m - d->messages) + 1;
 			continue;
-		m->key = key_of_uidl(entry.text, entry.len);
-		at = (size_t)(m - d->messages) + 1;
+		}
+		n = add_message(&more,
+		                (struct pop_message){ .number = entry.number,
+		                                      .size = size });
+		if (n < 0)
+			break;
 	}
+	for (size_t i = 0; i < more.count && n == 0; i++)
+		n = add_message(d, more.messages[i]);
+	pop_drop_release(&more);
+	put_in_order(d);
 	return n;
 }
 
@@ -317,19 +330,26 @@ const struct pop_message *pop_drop_find(const struct pop_drop *d,
 	return NULL;
 }
 
+/* UIDL first: Mailutils then counts what it will write into messages. */
 static int learn(struct pop_drop *d, struct pop_session *s)
 {
 	bool has_uidl = pop_session_may(s, POP_CAP_UIDL);
 	bool is_pipelined = has_uidl && pop_session_window(s) > 1;
 	d->lacks_uidl = !has_uidl;
-	int err = is_pipelined ? pop_session_send(s, "LIST\r\nUIDL\r\n", 2)
-	                       : pop_session_send(s, "LIST\r\n", 1);
-	if (err == 0)
-		err = read_list(d, s);
-	if (err == 0 && has_uidl && !is_pipelined)
+	int err = 0;
+	if (is_pipelined)
+		err = pop_session_send(s, "UIDL\r\nLIST\r\n", 2);
+	else if (has_uidl)
 		err = pop_session_send(s, "UIDL\r\n", 1);
 	if (err == 0 && has_uidl)
 		err = read_uidl(d, s);
+	if (err == 0 && !is_pipelined)
+		err = pop_session_send(s, "LIST\r\n", 1);
+	if (err == 0)
+		err = read_list(d, s);
+	/* Plan 9 refuses UIDL for an empty drop. */
+	if (err == 0 && d->count > 0)
+		err = d->refusal;
 	if (err == 0 && pop_session_may(s, POP_CAP_TOP))
 		err = take_heads(d, s, "TOP", " 0");
 	if (err == 0)
@@ -347,6 +367,7 @@ int pop_drop_learn(struct pop_drop *d, struct pop_session *s)
 		return err;
 	}
 	drop_unknown(d);
+	d->lacks_uidl &= d->count > 0;
 	finish_keys(d);
 	d->is_known = true;
 	return 0;

@@ -26,7 +26,8 @@ struct pop_message {
 
 struct pop_drop {
 	bool is_known;
-	bool lacks_uidl;              /* the server refuses it */
+	bool lacks_uidl; /* the server has none */
+	int refusal;     /* what its refusal means; 0: that it has none */
 	struct pop_message *messages; /* by number, ascending */
 	size_t count, capacity;
 	struct pop_message **by_key;     /* ascending */

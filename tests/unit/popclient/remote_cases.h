@@ -37,28 +37,28 @@
 	"S: -ERR\n"
 
 #define ONE \
-	"C: LIST\n" \
 	"C: UIDL\n" \
-	"S: +OK\n" \
-	"S: 1 9\n" \
-	"S: .\n" \
+	"C: LIST\n" \
 	"S: +OK\n" \
 	"S: 1 a\n" \
+	"S: .\n" \
+	"S: +OK\n" \
+	"S: 1 9\n" \
 	"S: .\n"
 
 /* The first and the third are alike. */
 #define THREE \
-	"C: LIST\n" \
 	"C: UIDL\n" \
-	"S: +OK\n" \
-	"S: 1 9\n" \
-	"S: 2 4\n" \
-	"S: 3 9\n" \
-	"S: .\n" \
+	"C: LIST\n" \
 	"S: +OK\n" \
 	"S: 1 a\n" \
 	"S: 2 b\n" \
 	"S: 3 a\n" \
+	"S: .\n" \
+	"S: +OK\n" \
+	"S: 1 9\n" \
+	"S: 2 4\n" \
+	"S: 3 9\n" \
 	"S: .\n"
 
 #define TWO_HEADS \
@@ -110,8 +110,8 @@ static const struct {
 	  "message 2ua 1700000001 9\n"
 	  "u 3 complete\n" },
 	{ "no CAPA: one command at a time", "f",
-	  BARE "C: LIST\nS: +OK\nS: 1 9\nS: 2 4\nS: .\n"
-	       "C: UIDL\nS: +OK\nS: 1 a\nS: 2 b\nS: .\n"
+	  BARE "C: UIDL\nS: +OK\nS: 1 a\nS: 2 b\nS: .\n"
+	       "C: LIST\nS: +OK\nS: 1 9\nS: 2 4\nS: .\n"
 	       "C: RETR 2\nS: +OK\nS: b\nS: .\n"
 	       "C: RETR 1\nS: +OK\nS: ..\nS: .\n",
 	  "ub ok 2 3 [b\n]\n"
@@ -119,8 +119,8 @@ static const struct {
 	  "2ua ESTALE 0 0 []\n"
 	  "ua ok 2 3 [.\n]\n" },
 	{ "no UIDL: heads tell messages apart", "p",
-	  BARE "C: LIST\nS: +OK\nS: 1 9\nS: 2 4\nS: .\n"
-	       "C: UIDL\nS: -ERR\n"
+	  BARE "C: UIDL\nS: -ERR\n"
+	       "C: LIST\nS: +OK\nS: 1 9\nS: 2 4\nS: .\n"
 	       "C: TOP 1 0\nS: +OK\nS: Date: 14 Nov 2023 22:13:20 +0000\nS: .\n"
 	       "C: TOP 2 0\nS: -ERR\n"
 	       "C: RETR 2\nS: +OK\nS: Date: 14 Nov 2023 22:13:21 +0000\n"
@@ -129,26 +129,27 @@ static const struct {
 	  "message d5c1e1a699f4 1700000001 4\n"
 	  "d 2 complete\n" },
 	{ "no UIDL for an empty drop (Plan 9)", "lp",
-	  BARE "C: LIST\nS: +OK\nS: .\nC: UIDL\nS: -ERR\n",
+	  BARE "C: UIDL\nS: -ERR\nC: LIST\nS: +OK\nS: .\n",
 	  "INBOX 0 0\n"
 	  "u 0 complete\n" },
 	{ "UIDL that is offered and refused makes no other keys", "p",
-	  FULL "C: LIST\nC: UIDL\nS: +OK\nS: 1 9\nS: .\nS: -ERR sorry\n",
+	  FULL "C: UIDL\nC: LIST\nS: -ERR sorry\nS: +OK\nS: 1 9\nS: .\n",
 	  "connect: EPROTO\n" },
 	{ "UIDL that is refused for now", "p",
-	  FULL "C: LIST\nC: UIDL\nS: +OK\nS: 1 9\nS: .\n"
-	       "S: -ERR [SYS/TEMP] sorry\n",
+	  FULL "C: UIDL\nC: LIST\nS: -ERR [SYS/TEMP] sorry\n"
+	       "S: +OK\nS: 1 9\nS: .\n",
 	  "connect: EHOSTUNREACH\n" },
 	{ "UIDL too long, of odd bytes, missing", "p",
-	  FULL "C: LIST\nC: UIDL\n"
+	  FULL "C: UIDL\nC: LIST\n"
+	       "S: +OK\nS: 9 z\nS: 1 " LONG_UIDL "\nS: 2 a b\nS: 3\nS: 9 y\nS: .\n"
 	       "S: +OK\nS: 2 1\nS: 1 1\nS: 3 x\nS: 1 1\nS: nonsense\nS: .\n"
-	       "S: +OK\nS: 9 z\nS: 1 " LONG_UIDL "\nS: 2 a b\nS: 3\nS: .\n"
 	       "C: TOP 3 0\nS: +OK\nS: Subject: x\nS: .\n"
-	       "C: TOP 1 0\nC: TOP 2 0\n" TWO_HEADS,
+	       "C: TOP 1 0\nC: TOP 2 0\nC: TOP 9 0\n" TWO_HEADS "S: -ERR\n",
 	  "message haf1909413b9 1700000000 1\n"
 	  "message hc8687a08aa5 1700000001 1\n"
 	  "message d7f4b298b201 now 0\n"
-	  "u 3 complete\n" },
+	  "message uz now 0\n"
+	  "u 4 complete\n" },
 	{ "a size that is wrong (Exchange, Courier, Mailutils)", "f",
 	  FULL THREE "C: RETR 2\nC: RETR 3\nC: RETR 1\n"
 	             "S: +OK\nS: longer than 4\nS: .\n"
@@ -160,8 +161,8 @@ static const struct {
 	  "ua ok 0 0 []\n" },
 	{ "the last line end is missing (Exchange)", "f",
 	  LOGIN "S: UIDL\nS: .\n"
-	        "C: LIST\nS: +OK\nS: 1 7\nS: .\n"
 	        "C: UIDL\nS: +OK\nS: 1 b\nS: .\n"
+	        "C: LIST\nS: +OK\nS: 1 7\nS: .\n"
 	        "C: RETR 1\n"
 	        "S: +OK\n"
 	        "S: b.\n"
@@ -206,8 +207,8 @@ static const struct {
 	  "remove: EHOSTUNREACH\n" },
 	{ "a session is ended when idle, and the next one made", "wf",
 	  FULL THREE "C: QUIT\nS: +OK\n!eof\n" FULL
-	             "C: LIST\nC: UIDL\n"
-	             "S: +OK\nS: 1 3\nS: .\nS: +OK\nS: 1 b\nS: .\n"
+	             "C: UIDL\nC: LIST\n"
+	             "S: +OK\nS: 1 b\nS: .\nS: +OK\nS: 1 3\nS: .\n"
 	             "C: RETR 1\nS: +OK\nS: b\nS: .\n",
 	  "ub ok 2 3 [b\n]\n"
 	  "uz ESTALE 0 0 []\n"

@@ -212,8 +212,8 @@ static void escape(const char *bytes, size_t len, struct strbuf *out)
 /* Whatever byte is the last that comes: what is given is whole. */
 static void a_cut_anywhere_gives_no_part_of_a_body(void **state)
 {
-	static const char answers[] = "+OK\r\n1 9\r\n2 4\r\n3 9\r\n.\r\n"
-				      "+OK\r\n1 a\r\n2 b\r\n3 a\r\n.\r\n"
+	static const char answers[] = "+OK\r\n1 a\r\n2 b\r\n3 a\r\n.\r\n"
+				      "+OK\r\n1 9\r\n2 4\r\n3 9\r\n.\r\n"
 				      "+OK\r\nb\r\n\r\n.\r\n"
 				      "+OK\r\n..a2\r\nx\r\n.\r\n"
 				      "+OK\r\n..a1\r\nx\r\n.\r\n";
@@ -270,7 +270,7 @@ static void a_large_body_streams_into_the_file(void **state)
 static void a_server_that_stalls_is_left(void **state)
 {
 	struct peer p;
-	start(&p, FULL "C: LIST\nC: UIDL\nS: +OK\nS: 1 2\n!stall\n", false);
+	start(&p, FULL "C: UIDL\nC: LIST\nS: +OK\nS: 1 2\n!stall\n", false);
 	p.conn.timeout_ms = 300;
 	assert_int_equal(remote_connect(p.remote), -ETIMEDOUT);
 	finish(&p);

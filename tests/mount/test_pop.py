@@ -20,7 +20,7 @@ DATED = (b"Received: from a by b; Tue, 14 Nov 2023 22:13:20 +0000\n"
 # What a server cannot have in its drop and still serve the others.
 SPOILERS = {
     "solid": {"no final newline", "ends with CR", "one byte"},
-    "mailutils": {"CR at 64 kB"},
+    "mailutils": {"CR at 64 kB", "From line"},
     "popa3d": {"From line"},
 }
 
@@ -70,6 +70,7 @@ def truth(server, user="bob"):
     for _ in range(100):
         with contextlib.suppress(PermissionError), \
                 Pop(server.port, user) as session:
+            session.uidl()  # Mailutils writes it into messages it gives
             bodies = session.bodies()
             session.quit()
             return bodies
@@ -84,7 +85,6 @@ def counted(bodies):
 
 
 def test_every_message_is_there_byte_for_byte(pop, mounted, authority):
-    truth(pop)  # Mailutils then writes each UIDL into its message
     expected = counted(lf(body) for body in truth(pop))
     daemon = mounted(pop, authority.ca)
     assert daemon.folders() == ["INBOX"]

@@ -31,11 +31,11 @@ static char *resolve_by_parent(const char *dir)
 int mountpoint_resolve(const char *dir, char **path_out, char **why_out)
 {
 	auto_free char *path = realpath(dir, NULL);
-	int err = path != NULL ? 0 : errno;
 	struct stat st;
-	if (err == 0 && stat(path, &st) < 0)
+	int err = 0;
+	if (path == NULL || stat(path, &st) < 0)
 		err = errno;
-	if (err == 0 && !S_ISDIR(st.st_mode))
+	else if (!S_ISDIR(st.st_mode))
 		err = ENOTDIR;
 	if (is_dead_mount(err)) {
 		free(path);

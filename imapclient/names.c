@@ -40,9 +40,7 @@ void imap_names_release(struct imap_names *names)
 void imap_names_set(struct imap_names *names,
                     const struct imap_response *response)
 {
-	char delimiter = names->delimiter;
-	imap_names_release(names);
-	names->delimiter = delimiter;
+	struct imap_names told = { .delimiter = names->delimiter };
 	bool has_personal = false;
 	bool is_shared_root = false;
 	for (size_t i = 0; i < response->namespace_count; i++) {
@@ -51,11 +49,10 @@ void imap_names_set(struct imap_names *names,
 		imap_text_add(ns->prefix, &prefix);
 		if (ns->is_personal && !has_personal) {
 			has_personal = true;
-			names->delimiter = ns->delimiter;
-			names->prefix = strbuf_take(&prefix);
+			told.delimiter = ns->delimiter;
+			told.prefix = strbuf_take(&prefix);
 		} else if (prefix.len > 0) {
-			names->others[names->other_count++] =
-				strbuf_take(&prefix);
+			told.others[told.other_count++] = strbuf_take(&prefix);
 		} else {
 			is_shared_root = true;
 			strbuf_release(&prefix);
@@ -65,10 +62,12 @@ void imap_names_set(struct imap_names *names,
 	 * Cyrus may put the shared mailboxes at the root, or a server may tell
 	 * of a prefix that is no level: then every name is written in full.
 	 */
-	size_t len = names->prefix == NULL ? 0 : strlen(names->prefix);
-	if (len > 0 && (is_shared_root || names->delimiter == '\0' ||
-	                names->prefix[len - 1] != names->delimiter))
-		names->prefix[0] = '\0';
+	size_t len = told.prefix == NULL ? 0 : strlen(told.prefix);
+	if (len > 0 && (is_shared_root || told.delimiter == '\0' ||
+	                told.prefix[len - 1] != told.delimiter))
+		told.prefix[0] = '\0';
+	imap_names_release(names);
+	*names = told;
 }
 
 /* Does a name written in full begin with a level that is not ours to hide? */

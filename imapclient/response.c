@@ -249,59 +249,86 @@ static bool fetch_number(struct scan *s, uint64_t *out)
 	return !is_list || scan_accept(s, ')');
 }
 
-static bool fetch_object_id(struct scan *s, struct imap_text *out)
+static bool fetch_uid(struct scan *s, struct imap_fetch *f)
+{
+	uint64_t n;
+	if (!fetch_number(s, &n))
+		return false;
+	f->uid = (uint32_t)n;
+	if (n >= 1 && n <= UINT32_MAX)
+		f->has |= IMAP_FETCH_UID;
+	return true;
+}
+
+static bool fetch_flags(struct scan *s, struct imap_fetch *f)
+{
+	f->has |= IMAP_FETCH_FLAGS;
+	return scan_atom_list(s, &f->flags);
+}
+
+static bool fetch_date(struct scan *s, struct imap_fetch *f)
+{
+	f->has |= IMAP_FETCH_INTERNALDATE;
+	return scan_string(s, &f->date) && !s->met_streamed;
+}
+
+static bool fetch_size(struct scan *s, struct imap_fetch *f)
+{
+	f->has |= IMAP_FETCH_SIZE;
+	return fetch_number(s, &f->size);
+}
+
+static bool fetch_modseq(struct scan *s, struct imap_fetch *f)
+{
+	f->has |= IMAP_FETCH_MODSEQ;
+	return fetch_number(s, &f->modseq);
+}
+
+static bool fetch_object_id(struct scan *s, struct imap_fetch *f)
 {
 	bool is_list = scan_accept(s, '(');
 	scan_skip_blanks(s);
-	if (!scan_string(s, out) || s->met_streamed)
+	if (!scan_string(s, &f->object_id) || s->met_streamed)
 		return false;
 	scan_skip_blanks(s);
+	if (f->object_id.len > 0)
+		f->has |= IMAP_FETCH_OBJECT_ID;
 	return !is_list || scan_accept(s, ')');
 }
+
+static bool fetch_body(struct scan *s, struct imap_fetch *f)
+{
+	if (!scan_string(s, &f->body))
+		return false;
+	f->is_streamed = s->met_streamed;
+	f->has |= IMAP_FETCH_BODY;
+	return true;
+}
+
+static const struct {
+	const char *name;
+	bool (*parse)(struct scan *s, struct imap_fetch *f);
+} fetch_items[] = {
+	{ "UID", fetch_uid },
+	{ "FLAGS", fetch_flags },
+	{ "INTERNALDATE", fetch_date },
+	{ "RFC822.SIZE", fetch_size },
+	{ "MODSEQ", fetch_modseq },
+	{ "EMAILID", fetch_object_id },
+	{ "X-GM-MSGID", fetch_object_id },
+	{ "BODY[]", fetch_body },
+	{ "RFC822", fetch_body },
+};
 
 /* One item's value, by its name. */
 static bool fetch_value(struct scan *s, struct imap_text name,
                         struct imap_fetch *f)
 {
-	uint64_t n;
-	if (imap_text_is(name, "UID")) {
-		if (!fetch_number(s, &n))
-			return false;
-		f->uid = (uint32_t)n;
-		if (n >= 1 && n <= UINT32_MAX)
-			f->has |= IMAP_FETCH_UID;
-	} else if (imap_text_is(name, "FLAGS")) {
-		if (!scan_atom_list(s, &f->flags))
-			return false;
-		f->has |= IMAP_FETCH_FLAGS;
-	} else if (imap_text_is(name, "INTERNALDATE")) {
-		if (!scan_string(s, &f->date) || s->met_streamed)
-			return false;
-		f->has |= IMAP_FETCH_INTERNALDATE;
-	} else if (imap_text_is(name, "RFC822.SIZE")) {
-		if (!fetch_number(s, &f->size))
-			return false;
-		f->has |= IMAP_FETCH_SIZE;
-	} else if (imap_text_is(name, "MODSEQ")) {
-		if (!fetch_number(s, &f->modseq))
-			return false;
-		f->has |= IMAP_FETCH_MODSEQ;
-	} else if (imap_text_is(name, "EMAILID") ||
-	           imap_text_is(name, "X-GM-MSGID")) {
-		if (!fetch_object_id(s, &f->object_id))
-			return false;
-		if (f->object_id.len > 0)
-			f->has |= IMAP_FETCH_OBJECT_ID;
-	} else if (imap_text_is(name, "BODY[]") ||
-	           imap_text_is(name, "RFC822")) {
-		if (!scan_string(s, &f->body))
-			return false;
-		f->is_streamed = s->met_streamed;
-		f->has |= IMAP_FETCH_BODY;
-	} else {
-		return scan_skip_value(s);
-	}
-	return true;
+	for (size_t i = 0; i < sizeof(fetch_items) / sizeof(fetch_items[0]);
+	     i++)
+		if (imap_text_is(name, fetch_items[i].name))
+			return fetch_items[i].parse(s, f);
+	return scan_skip_value(s);
 }
 
 static bool parse_fetch(struct scan *s, struct imap_fetch *f)

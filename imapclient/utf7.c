@@ -3,8 +3,9 @@
 #include <stdint.h>
 #include <string.h>
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			       "abcdefghijklmnopqrstuvwxyz0123456789+,";
+/* RFC 3501 5.1.3; no NUL behind it. */
+static const char alphabet[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				 "abcdefghijklmnopqrstuvwxyz0123456789+,";
 
 static void add_utf8(struct strbuf *out, uint32_t c)
 {
@@ -54,13 +55,18 @@ static bool is_control(uint32_t c)
 	return c < 0x20 || (c >= 0x7f && c < 0xa0);
 }
 
+static bool is_low_surrogate(uint32_t unit)
+{
+	return unit >= 0xdc00 && unit < 0xe000;
+}
+
 /* What is between & and -: UTF-16 in base64.  Says nothing of its form. */
 static bool decode_shifted(const char *p, const char *end, struct strbuf *out)
 {
 	uint32_t bits = 0, high = 0;
 	unsigned bit_count = 0;
 	for (; p < end; p++) {
-		const char *at = memchr(alphabet, *p, 64);
+		const char *at = memchr(alphabet, *p, sizeof(alphabet));
 		if (at == NULL)
 			return false;
 		bits = bits << 6 | (uint32_t)(at - alphabet);
@@ -70,16 +76,14 @@ static bool decode_shifted(const char *p, const char *end, struct strbuf *out)
 		bit_count -= 16;
 		uint32_t unit = bits >> bit_count & 0xffff;
 		if (high != 0) {
-			if (unit < 0xdc00 || unit > 0xdfff)
+			if (!is_low_surrogate(unit))
 				return false;
 			add_utf8(out, 0x10000 + ((high - 0xd800) << 10) +
 			                      (unit - 0xdc00));
 			high = 0;
 		} else if (unit >= 0xd800 && unit < 0xdc00) {
 			high = unit;
-		} else if (unit >= 0xdc00 && unit < 0xe000) {
-			return false;
-		} else if (is_control(unit)) {
+		} else if (is_low_surrogate(unit) || is_control(unit)) {
 			return false;
 		} else {
 			add_utf8(out, unit);

@@ -6,13 +6,11 @@
  * is ever used twice (CVE-2026-4873, CVE-2026-8286); CURLOPT_FORBID_REUSE must
  * not be set, for it closes the connection as soon as it is logged in.
  *
- * libcurl keeps copies of the secret as long as it wants them; what it frees
- * is wiped, because it allocates through us.
+ * The secret is in memory until the login is over, and not after: see wipe.c.
  */
 #include "net/conn.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -27,6 +25,7 @@
 #include "net/failure.h"
 #include "net/login.h"
 #include "net/secret.h"
+#include "net/wipe.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/digest.h"
@@ -48,40 +47,6 @@ struct conn {
 	struct login login;
 	char error[CURL_ERROR_SIZE];
 };
-
-/* ---- Memory that is wiped when freed ---- */
-
-static void wiping_free(void *p)
-{
-	if (p != NULL)
-		wipe(p, malloc_usable_size(p));
-	free(p);
-}
-
-static void *wiping_realloc(void *p, size_t size)
-{
-	void *moved = malloc(size);
-	if (moved == NULL || p == NULL)
-		return moved;
-	size_t old = malloc_usable_size(p);
-	memcpy(moved, p, old < size ? old : size);
-	wiping_free(p);
-	return moved;
-}
-
-static char *curl_strdup(const char *s)
-{
-	return strdup(s);
-}
-
-static void init_curl(void)
-{
-	CURLcode code =
-		curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free,
-	                             wiping_realloc, curl_strdup, calloc);
-	if (code != CURLE_OK)
-		abort();
-}
 
 /* ---- What libcurl calls back ---- */
 
@@ -117,6 +82,8 @@ static int follow(CURL *easy, curl_infotype type, char *bytes, size_t len,
 		if ((unsigned char)*s < ' ' || *s == 0x7f)
 			*s = ' ';
 	}
+	if (type == CURLINFO_HEADER_OUT)
+		wipe_mark(bytes);
 	if (type == CURLINFO_HEADER_IN)
 		login_heard(&c->login, line);
 	else
@@ -228,7 +195,8 @@ static struct conn *conn_new(const struct conn_config *config,
                              struct wake *wake)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	(void)pthread_once(&once, init_curl);
+	(void)pthread_once(&once, wipe_init_curl);
+	wipe_begin();
 	struct conn *c = xmalloc(sizeof(*c));
 	c->abort = wake;
 	c->fd = -1;
@@ -347,9 +315,64 @@ static int drive_again(struct conn *c, const struct conn_config *config,
 	return drive(c, deadline, code_out);
 }
 
-static int log_in(struct conn *c, const struct conn_config *config,
-                  struct conn_report *r)
+/* A line of an answer, without its end.  Nothing comes behind it unasked. */
+static int hear(struct conn *c, int64_t deadline, char line[LINE_SIZE])
 {
+	size_t len = 0;
+	while (len == 0 || line[len - 1] != '\n') {
+		if (len == LINE_SIZE - 1)
+			return -EPROTO;
+		ssize_t n =
+			conn_read(c, line + len, LINE_SIZE - 1 - len, deadline);
+		if (n < 0)
+			return (int)n;
+		len += (size_t)n;
+	}
+	line[len - 1] = '\0';
+	if (len > 1 && line[len - 2] == '\r')
+		line[len - 2] = '\0';
+	return 0;
+}
+
+static int say_and_hear(struct conn *c, const char *command, const char *what,
+                        int64_t deadline)
+{
+	char line[LINE_SIZE];
+	struct strbuf text = { 0 };
+	strbuf_printf(&text, "%s %s\r\n", command, what);
+	int err = conn_write(c, text.bytes, text.len, deadline);
+	strbuf_wipe(&text);
+	if (err == 0)
+		err = hear(c, deadline, line);
+	if (err < 0)
+		return err;
+	login_heard(&c->login, line);
+	return line[0] == '+' ? 0 : -EKEYREJECTED;
+}
+
+/* On a connection that libcurl made and did not log in on. */
+static int log_in_by_user(struct conn *c, const struct conn_config *config,
+                          const char *secret, int64_t deadline,
+                          struct conn_report *r)
+{
+	const struct failure f = { .code = CURLE_LOGIN_DENIED,
+		                   .error = "",
+		                   .login = &c->login };
+	int err = say_and_hear(c, "USER", config->user, deadline);
+	if (err == 0)
+		err = say_and_hear(c, "PASS", secret, deadline);
+	if (err == 0)
+		return 0;
+	if (err == -EKEYREJECTED)
+		return failure_say_code(config, &f, r);
+	return failure_say(config, CONN_STEP_LOGIN, err,
+	                   "the connection was lost during the login", r);
+}
+
+static int log_in(struct conn *c, const struct conn_config *config,
+                  const char *secret, struct conn_report *r)
+{
+	bool is_by_user = false;
 	CURLcode code = CURLE_OK;
 	int64_t deadline = deadline_in(config->timeout_ms);
 	(void)curl_multi_add_handle(c->multi, c->easy);
@@ -358,6 +381,11 @@ static int log_in(struct conn *c, const struct conn_config *config,
 	if (err == 0 && code == CURLE_LOGIN_DENIED &&
 	    !failure_is_passing(c->login.words)) {
 		const char *options = login_options_after(&c->login, config);
+		is_by_user = login_is_by_user(&c->login, config);
+		if (is_by_user) {
+			(void)curl_easy_setopt(c->easy, CURLOPT_USERNAME, NULL);
+			(void)curl_easy_setopt(c->easy, CURLOPT_PASSWORD, NULL);
+		}
 		if (options != NULL)
 			err = drive_again(c, config, options, deadline, &code);
 	}
@@ -374,7 +402,10 @@ static int log_in(struct conn *c, const struct conn_config *config,
 		return failure_say(config, f.step, err, "libcurl gave up", r);
 	if (code != CURLE_OK)
 		return failure_say_code(config, &f, r);
-	return settle(c, config, r);
+	err = settle(c, config, r);
+	return err == 0 && is_by_user
+	               ? log_in_by_user(c, config, secret, deadline, r)
+	               : err;
 }
 
 int conn_open(const struct conn_config *config, struct wake *abort,
@@ -396,12 +427,13 @@ int conn_open(const struct conn_config *config, struct wake *abort,
 	set_transport(c, config);
 	set_tls(c->easy, config);
 	set_login(c->easy, config, &secret);
-	strbuf_wipe(&secret);
-	err = log_in(c, config, r);
-	if (err < 0) {
+	err = log_in(c, config, strbuf_text(&secret), r);
+	if (err < 0)
 		conn_close(c);
+	wipe_end(err < 0 ? NULL : strbuf_text(&secret));
+	strbuf_wipe(&secret);
+	if (err < 0)
 		return err;
-	}
 	r->login_ms = clock_now_ms() - started;
 	*conn_out = c;
 	return 0;

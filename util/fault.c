@@ -1,8 +1,10 @@
 #include "util/fault.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,9 +19,7 @@ static void log_passage(const char *name)
 	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return;
-	ssize_t n = write(fd, name, strlen(name));
-	n = write(fd, "\n", 1);
-	(void)n;
+	(void)dprintf(fd, "%s\n", name);
 	(void)close(fd);
 }
 
@@ -45,7 +45,8 @@ int fault_pass(const char *name)
 	if (atomic_fetch_add(&passed, 1) + 1 != nth)
 		return 0;
 	const char *action = *rest == ':' ? strchr(rest + 1, ':') : NULL;
-	if (action == NULL || strcmp(action, ":kill") == 0)
-		(void)kill(getpid(), SIGKILL);
-	return -(int)strtol(action + 1, NULL, 10);
+	if (action != NULL && strcmp(action, ":kill") != 0)
+		return -(int)strtol(action + 1, NULL, 10);
+	(void)kill(getpid(), SIGKILL);
+	return -ECANCELED;
 }

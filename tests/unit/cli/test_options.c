@@ -9,11 +9,14 @@
 
 #define ARGS_MAX 16
 
-/* Parse words set apart by blanks. */
+/* Parse words set apart by blanks; options borrows them until the next. */
 static int parse(const char *text, struct options *options, struct strbuf *why,
                  char **copy_out)
 {
-	char *argv[ARGS_MAX] = { (char[]){ "mailmount" } };
+	static char *argv[ARGS_MAX];
+	static char program[] = "mailmount";
+	memset(argv, 0, sizeof(argv));
+	argv[0] = program;
 	int argc = 1;
 	char *rest = *copy_out = xstrdup(text), *word;
 	while ((word = strsep(&rest, " ")) != NULL)

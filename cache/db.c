@@ -182,6 +182,16 @@ int db_commit(struct db_conn *conn)
 	return 0;
 }
 
+int db_sync(struct db *db)
+{
+	int err = FAULT("db-sync");
+	if (err == 0 && fdatasync(db->wal_fd) < 0)
+		err = -errno;
+	if (err < 0)
+		log_error("index: cannot be synced: %s", strerror(-err));
+	return err;
+}
+
 void db_checkpoint(struct db *db, bool is_busy)
 {
 	off_t enough = is_busy ? CHECKPOINT_BUSY : CHECKPOINT_MIN;
@@ -251,8 +261,8 @@ static int migrate(struct db *db, int64_t version, const char *account)
 		             : sqlite3_exec(sqlite, insert, NULL, NULL, NULL);
 		sqlite3_free(insert);
 	}
-	auto_free char *stamp =
-		xasprintf("PRAGMA user_version = %" PRId64, DB_VERSION);
+	auto_free char *stamp = xasprintf("PRAGMA user_version = %" PRId64,
+	                                  (int64_t)DB_VERSION);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(sqlite, stamp, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
@@ -299,6 +309,26 @@ static void disconnect(struct db *db)
 	(void)sqlite3_close(take(db->writer.sqlite));
 }
 
+/* The log lives as long as a connection does; db_sync() needs it. */
+static int open_log(struct db *db)
+{
+	auto_free char *wal = xasprintf("%s-wal", db->path);
+	auto_free char *dir = xstrdup(db->path);
+	*strrchr(dir, '/') = '\0';
+	/* There is none before the first write. */
+	int err = sqlite3_exec(db->writer.sqlite,
+	                       "BEGIN IMMEDIATE; UPDATE account SET"
+	                       " next_id = next_id; COMMIT",
+	                       NULL, NULL, NULL);
+	if (err != SQLITE_OK)
+		return error_of(err);
+	db->wal_fd = open(wal, O_RDONLY | O_CLOEXEC);
+	auto_fd int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (db->wal_fd < 0 || dir_fd < 0 || fsync(dir_fd) < 0)
+		return -errno;
+	return 0;
+}
+
 static int connect_all(struct db *db, const char *account, char **why_out)
 {
 	int err = connect_to(db->path, WRITER_CACHE_KIB, &db->writer.sqlite);
@@ -333,6 +363,8 @@ static int connect_all(struct db *db, const char *account, char **why_out)
 		                 &db->reader.sqlite);
 	if (err == 0)
 		err = connect_to(db->path, 64, &db->checkpointer);
+	if (err == 0)
+		err = open_log(db);
 	db->epoch = (uint64_t)epoch;
 	db->saved_id = db->next_id;
 	db->saved_folder = db->next_folder;
@@ -373,6 +405,7 @@ int db_open(const char *state_dir, const char *account, struct db **db_out,
 	(void)pthread_once(&once, set_up_sqlite);
 	struct db *db = xmalloc(sizeof(*db));
 	db->path = xasprintf("%s/index.db", state_dir);
+	db->wal_fd = -1;
 	db->reader.db = db;
 	db->writer.db = db;
 	(void)pthread_mutex_init(&db->lock, NULL);
@@ -404,6 +437,8 @@ void db_close(struct db *db)
 	if (db == NULL)
 		return;
 	disconnect(db);
+	if (db->wal_fd >= 0)
+		(void)close(db->wal_fd);
 	(void)pthread_mutex_destroy(&db->lock);
 	(void)pthread_mutex_destroy(&db->checkpoint_lock);
 	free(db->path);

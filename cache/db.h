@@ -45,6 +45,9 @@ int db_begin(struct db *db, struct db_conn **conn_out);
 int db_commit(struct db_conn *conn);
 void db_rollback(struct db_conn *conn);
 
+/* All that is committed survives a power cut from now on. */
+int db_sync(struct db *db);
+
 /*
  * Move the write-ahead log into the database, if it has grown.  While someone
  * is waiting for a listing to go on, only if it has grown very much.

@@ -10,7 +10,6 @@
 #include "cache/db.h"
 
 enum db_sql {
-	SQL_COUNT,
 	SQL_BEGIN,
 	SQL_COMMIT,
 	SQL_ROLLBACK,
@@ -87,6 +86,7 @@ enum db_sql {
 	SQL_JOURNAL_VOID,
 	SQL_JOURNAL_FOLDER_ROW,
 	SQL_JOURNAL_SOURCE,
+	SQL_JOURNAL_LAST,
 	SQL_JOURNAL_DUE,
 	SQL_JOURNAL_SETTLE,
 	SQL_JOURNAL_ADD,
@@ -118,6 +118,7 @@ struct db_conn {
 
 struct db {
 	char *path;
+	int wal_fd; /* the log's, for db_sync() */
 	uint64_t epoch;
 	struct db_conn reader;
 	pthread_mutex_t lock; /* held from db_begin() to the end */

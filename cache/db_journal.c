@@ -127,6 +127,16 @@ int journal_copy_source(struct db_conn *conn, const struct journal_row *row,
 	return 0;
 }
 
+int64_t journal_last(struct db_conn *conn)
+{
+	sqlite3_stmt *s = db_query(conn, SQL_JOURNAL_LAST, "");
+	if (db_step(conn, s) <= 0)
+		return 0;
+	int64_t id = sqlite3_column_int64(s, 0);
+	(void)sqlite3_reset(s);
+	return id;
+}
+
 int64_t journal_due_at(struct db_conn *conn)
 {
 	sqlite3_stmt *s = db_query(conn, SQL_JOURNAL_DUE, "");
@@ -179,9 +189,9 @@ int db_journal_set_side(struct db_conn *conn, const struct journal_row *row)
 
 int db_journal_set_wish(struct db_conn *conn, const struct journal_row *row)
 {
-	return db_run(conn,
-	              db_query(conn, SQL_JOURNAL_SET_WISH, "iiii", row->id,
-	                       row->target, row->entry, row->message));
+	return db_run(conn, db_query(conn, SQL_JOURNAL_SET_WISH, "iiiii",
+	                             row->id, row->target, row->entry,
+	                             row->message, row->after));
 }
 
 int db_journal_remove(struct db_conn *conn, int64_t id)

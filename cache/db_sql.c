@@ -258,6 +258,7 @@ const char *const db_sql[SQL_COUNT] = {
 		"SELECT folder, key FROM journal WHERE message = ?1"
 		" AND id <> ?2 AND key IS NOT NULL AND is_void = 0"
 		" AND state IN (1, 0) LIMIT 1",
+	[SQL_JOURNAL_LAST] = "SELECT coalesce(max(id), 0) FROM journal",
 	[SQL_JOURNAL_DUE] = "SELECT min(not_before) FROM journal"
 			    " WHERE state IN (0, 1, 2, 3)",
 	[SQL_JOURNAL_SETTLE] = "UPDATE journal SET state = 1 WHERE state = 0"
@@ -274,8 +275,8 @@ const char *const db_sql[SQL_COUNT] = {
 		"UPDATE journal SET folder = ?2, key = ?3, flags = ?4,"
 		" keywords = ?5, is_void = ?6 WHERE id = ?1",
 	[SQL_JOURNAL_SET_WISH] =
-		"UPDATE journal SET target = ?2, entry = ?3, message = ?4"
-		" WHERE id = ?1",
+		"UPDATE journal SET target = ?2, entry = ?3, message = ?4,"
+		" after = ?5 WHERE id = ?1",
 	[SQL_JOURNAL_DROP] = "DELETE FROM journal WHERE id = ?",
 	[SQL_JOURNAL_REMOVED_ADD] =
 		"INSERT OR REPLACE INTO removed(id, dir, identity, flags,"

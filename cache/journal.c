@@ -12,6 +12,7 @@
 #include "cache/db_journal.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/mem.h"
 
 #define NO_TARGET (-1)
 
@@ -310,6 +311,14 @@ int journal_undo(struct db_conn *conn, struct journal_row *row,
 	return journal_end(conn, &again, entry_out, 0);
 }
 
+int journal_set_after(struct db_conn *conn, int64_t id, int64_t after)
+{
+	struct journal_row row;
+	int err = journal_get(conn, id, &row);
+	row.after = after;
+	return err < 0 ? err : db_journal_set_wish(conn, &row);
+}
+
 int journal_settle(struct db_conn *conn, int64_t now,
                    bool (*is_busy)(void *arg, int64_t message), void *arg)
 {
@@ -344,6 +353,20 @@ static bool is_hidden(const char *path)
 	return path[0] == '.' || strstr(path, "/.") != NULL;
 }
 
+/* What the server should call a folder: below what it calls that above. */
+char *journal_goal(struct db_conn *conn, const struct cache_folder *folder)
+{
+	if (folder->parent == CACHE_ROOT)
+		return xstrdup(folder->level);
+	struct cache_folder above;
+	if (db_folder_get(conn, folder->parent, &above) < 0)
+		return NULL;
+	auto_free char *name = db_folder_name(conn, above.id);
+	if (name == NULL)
+		name = journal_goal(conn, &above);
+	return name == NULL ? NULL : xasprintf("%s/%s", name, folder->level);
+}
+
 static int wanted_kind(struct db_conn *conn, const struct cache_folder *folder,
                        enum journal_kind *kind_out)
 {
@@ -354,14 +377,15 @@ static int wanted_kind(struct db_conn *conn, const struct cache_folder *folder,
 			*kind_out = JOURNAL_DELETE;
 		return 0;
 	}
-	auto_free char *path = db_folder_path(conn, folder->id);
-	if (path == NULL)
+	auto_free char *goal = journal_goal(conn, folder);
+	if (goal == NULL)
 		return -ENOENT;
-	if (folder->is_local || is_hidden(path))
+	if (folder->is_local || is_hidden(goal))
 		return 0;
-	if (name == NULL && folder->places == DB_PLACES_ALL)
+	bool is_level = (folder->attributes & MAIL_FOLDER_NOSELECT) != 0;
+	if ((name == NULL || is_level) && folder->places == DB_PLACES_ALL)
 		*kind_out = JOURNAL_CREATE;
-	else if (name != NULL && strcmp(name, path) != 0)
+	else if (name != NULL && strcmp(name, goal) != 0)
 		*kind_out = JOURNAL_RENAME;
 	return 0;
 }
@@ -370,7 +394,7 @@ int journal_folder(struct db_conn *conn, int64_t id)
 {
 	struct cache_folder folder;
 	struct journal_row row;
-	enum journal_kind kind;
+	enum journal_kind kind = JOURNAL_MESSAGE;
 	int err = db_folder_get(conn, id, &folder);
 	if (err == 0)
 		err = wanted_kind(conn, &folder, &kind);
@@ -408,6 +432,10 @@ int journal_folder_done(struct db_conn *conn, const struct journal_row *row,
 	if (name == NULL && folder.parent == DB_REMOVED)
 		return db_folder_remove(conn, &folder);
 	err = db_folder_set_name(conn, folder.id, name);
+	if (err == 0 && row->kind == JOURNAL_CREATE)
+		err = db_folder_set_attributes(
+			conn, folder.id,
+			folder.attributes & ~(unsigned)MAIL_FOLDER_NOSELECT);
 	if (err == 0 && name != NULL && old != NULL)
 		err = db_folder_renamed(conn, old, name);
 	if (err < 0)

@@ -42,6 +42,9 @@ enum journal_state {
 	JOURNAL_REFUSED,
 };
 
+/* For journal_row.after: replaced, and there is nothing to wait for. */
+#define JOURNAL_REPLACED (-1)
+
 #define JOURNAL_KEYWORDS_MAX 1023
 #define JOURNAL_WHY_MAX      159
 
@@ -60,7 +63,11 @@ struct journal_row {
 	int64_t not_before; /* clock_now_ms(); a restart sets it to 0 */
 	int64_t created_at; /* wall clock, ms */
 	int tries;
-	int64_t after; /* a row that must have ended first; 0: none */
+	/*
+	 * Of a removal: 0, or the message was replaced, and this row, if it
+	 * still is, must have ended first.
+	 */
+	int64_t after;
 	/* Of what was sent: see push.c. */
 	char mark[REMOTE_CURSOR_MAX + 1];
 	int64_t sent_at; /* clock_now_ms() */
@@ -99,6 +106,9 @@ int journal_wish(struct db_conn *conn, const struct journal_row *row,
  */
 int journal_copy_source(struct db_conn *conn, const struct journal_row *row,
                         int64_t *folder_out, char key_out[REMOTE_KEY_MAX + 1]);
+
+/* The largest number of a row. */
+int64_t journal_last(struct db_conn *conn);
 
 /* When the next row may be sent, clock_now_ms(); INT64_MAX: none. */
 int64_t journal_due_at(struct db_conn *conn);
@@ -171,6 +181,13 @@ int journal_remember(struct db_conn *conn, const struct journal_row *row,
 /* Back comes the entry of a removal; it is *entry_out. */
 int journal_undo(struct db_conn *conn, struct journal_row *row,
                  struct cache_entry *entry_out);
+/*
+ * What the server should call a folder now: its level below what the server
+ * calls the one above.  To be freed; NULL: it is gone.
+ */
+char *journal_goal(struct db_conn *conn, const struct cache_folder *folder);
+/* A removal was a replacement: see journal_row.after. */
+int journal_set_after(struct db_conn *conn, int64_t row, int64_t after);
 /* Rows about a folder: make or drop what its two names call for. */
 int journal_folder(struct db_conn *conn, int64_t folder);
 /* SETTLING rows whose time has come are READY, unless is_busy says no. */

@@ -200,6 +200,9 @@ int cache_message_get(struct cache *c, int64_t message,
                       struct cache_message *message_out);
 int cache_entry_find(struct cache *c, int64_t folder, uint64_t identity,
                      struct cache_entry *entry_out);
+/* The first entry that names a message. */
+int cache_entry_of(struct cache *c, int64_t message,
+                   struct cache_entry *entry_out);
 
 /*
  * The entries at a place whose base is given, with ids above after, in order.

@@ -161,11 +161,9 @@ static int ask(struct fetch *f, const struct job *jobs, size_t count)
 /* Keep the line busy; a reader's request goes out whatever is in flight. */
 static int fill(struct fetch *f)
 {
-	int64_t until;
 	struct job jobs[JOBS_BATCH];
 	while (f->owed_count + JOBS_BATCH <= OWED &&
-	       jobs_next(f->cache->jobs, f->session->index, &until) ==
-	               WORK_BODIES) {
+	       jobs_peek(f->cache->jobs, f->session->index) == WORK_BODIES) {
 		size_t count = jobs_take(f->cache->jobs, f->session->index,
 		                         f->folder, jobs);
 		if (count == 0)

@@ -55,12 +55,6 @@ void jobs_serve(struct jobs *jobs, struct remote **remotes, size_t count)
 	jobs->count = count;
 }
 
-void jobs_wake_all(struct jobs *jobs)
-{
-	for (size_t i = 0; i < jobs->count; i++)
-		remote_wake(jobs->served[i].remote);
-}
-
 int jobs_refusal_locked(struct jobs *jobs)
 {
 	if (jobs->is_stopped)
@@ -110,14 +104,14 @@ static void look_for_progress_locked(struct served *s, int64_t now)
 void jobs_tick(struct jobs *jobs)
 {
 	struct wait_list ended = TAILQ_HEAD_INITIALIZER(ended);
-	bool wake[JOBS_SESSIONS] = { false };
+	unsigned wake = 0;
 	(void)pthread_mutex_lock(&jobs->lock);
 	int64_t now = clock_now_ms();
 	for (size_t i = 0; i < jobs->count; i++) {
 		struct served *s = &jobs->served[i];
 		look_for_progress_locked(s, now);
 		/* poll(2) does not count the time a machine is suspended. */
-		wake[i] = now >= s->sleeps_until;
+		wake |= (unsigned)(now >= s->sleeps_until) << i;
 	}
 	struct wait *next;
 	for (struct wait *w = TAILQ_FIRST(&jobs->waits); w != NULL; w = next) {
@@ -130,9 +124,7 @@ void jobs_tick(struct jobs *jobs)
 		TAILQ_INSERT_TAIL(&ended, w, link);
 	}
 	(void)pthread_mutex_unlock(&jobs->lock);
-	for (size_t i = 0; i < jobs->count; i++)
-		if (wake[i])
-			remote_wake(jobs->served[i].remote);
+	jobs_wake(jobs, wake);
 	jobs_answer(&ended, -ETIMEDOUT, -1, 0);
 }
 
@@ -161,14 +153,19 @@ bool jobs_is_stopped(struct jobs *jobs)
 	return is_stopped;
 }
 
-/* The first lists and polls; it fetches only when no other can. */
+/*
+ * The first lists and polls; it fetches only until another has connected, for
+ * which a reader need not wait, and when no other can.
+ */
 static bool does_bodies_locked(const struct jobs *jobs, size_t session)
 {
 	if (session > 0)
 		return true;
-	for (size_t i = 1; i < jobs->count; i++)
-		if (jobs->served[i].failure == 0)
+	for (size_t i = 1; i < jobs->count; i++) {
+		const struct served *s = &jobs->served[i];
+		if (s->failure == 0 && s->attempt_at != 0)
 			return false;
+	}
 	return true;
 }
 
@@ -196,11 +193,43 @@ static enum work next_locked(struct jobs *jobs, size_t session)
 	return list ? WORK_LIST : WORK_NONE;
 }
 
+unsigned jobs_sleepers_locked(struct jobs *jobs)
+{
+	unsigned sleepers = 0;
+	for (size_t i = 0; i < jobs->count; i++) {
+		struct served *s = &jobs->served[i];
+		if (!s->is_asleep)
+			continue;
+		/* One that failed may have to try earlier than it meant to. */
+		if (s->failure == 0 && next_locked(jobs, i) == WORK_NONE)
+			continue;
+		s->is_asleep = false;
+		sleepers |= 1U << i;
+	}
+	return sleepers;
+}
+
+void jobs_wake(struct jobs *jobs, unsigned sleepers)
+{
+	for (size_t i = 0; i < jobs->count; i++)
+		if ((sleepers & 1U << i) != 0)
+			remote_wake(jobs->served[i].remote);
+}
+
+enum work jobs_peek(struct jobs *jobs, size_t session)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	enum work work = next_locked(jobs, session);
+	(void)pthread_mutex_unlock(&jobs->lock);
+	return work;
+}
+
 enum work jobs_next(struct jobs *jobs, size_t session, int64_t *until_out)
 {
 	(void)pthread_mutex_lock(&jobs->lock);
 	enum work work = next_locked(jobs, session);
 	*until_out = session == 0 ? jobs->list_at : DEADLINE_NEVER;
+	jobs->served[session].is_asleep = work == WORK_NONE;
 	jobs->served[session].sleeps_until = *until_out;
 	(void)pthread_mutex_unlock(&jobs->lock);
 	return work;
@@ -218,10 +247,11 @@ void jobs_connected(struct jobs *jobs, size_t session, int err)
 		               jobs->served[i].attempt_at != 0;
 	if (!is_any_left)
 		fail_all_locked(jobs, &ended);
+	/* Who does the bodies may have changed. */
+	unsigned sleepers = jobs_sleepers_locked(jobs);
 	(void)pthread_mutex_unlock(&jobs->lock);
 	jobs_answer(&ended, err, -1, 0);
-	/* Who does the bodies may have changed. */
-	jobs_wake_all(jobs);
+	jobs_wake(jobs, sleepers);
 }
 
 int64_t jobs_backoff_until(struct jobs *jobs, size_t session, int64_t until)
@@ -232,6 +262,7 @@ int64_t jobs_backoff_until(struct jobs *jobs, size_t session, int64_t until)
 	if (!TAILQ_EMPTY(&jobs->waits) && early < until)
 		until = early;
 	s->sleeps_until = until;
+	s->is_asleep = true;
 	(void)pthread_mutex_unlock(&jobs->lock);
 	return until;
 }

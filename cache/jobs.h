@@ -62,6 +62,8 @@ int64_t jobs_bodies_waiting(struct jobs *jobs);
 
 /* For sessions: what to do now, and until when to sleep if nothing. */
 enum work jobs_next(struct jobs *jobs, size_t session, int64_t *until_out);
+/* The same for one that is at work and will not sleep. */
+enum work jobs_peek(struct jobs *jobs, size_t session);
 
 struct job {
 	int64_t message;

@@ -106,8 +106,9 @@ int jobs_await_body(struct jobs *jobs, int64_t message, int64_t folder,
 		enqueue_locked(jobs, t, true);
 	}
 	jobs_wait_add_locked(jobs, WAIT_BODY, message, done, arg, wait_out);
+	unsigned sleepers = jobs_sleepers_locked(jobs);
 	(void)pthread_mutex_unlock(&jobs->lock);
-	jobs_wake_all(jobs);
+	jobs_wake(jobs, sleepers);
 	return 0;
 }
 
@@ -120,9 +121,9 @@ void jobs_prefetch(struct jobs *jobs, int64_t message, int64_t folder,
 	              jobs_task_find_locked(jobs, message) == NULL;
 	if (is_new)
 		(void)add_task_locked(jobs, message, folder, bytes, false);
+	unsigned sleepers = is_new ? jobs_sleepers_locked(jobs) : 0;
 	(void)pthread_mutex_unlock(&jobs->lock);
-	if (is_new)
-		jobs_wake_all(jobs);
+	jobs_wake(jobs, sleepers);
 }
 
 size_t jobs_take(struct jobs *jobs, size_t session, int64_t folder,

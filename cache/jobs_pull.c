@@ -76,8 +76,9 @@ int jobs_await_listing(struct jobs *jobs, int64_t folder, bool is_inbox,
 	if (p != NULL)
 		p->is_awaited = true;
 	jobs_wait_add_locked(jobs, WAIT_LISTING, folder, done, arg, wait_out);
+	unsigned sleepers = jobs_sleepers_locked(jobs);
 	(void)pthread_mutex_unlock(&jobs->lock);
-	jobs_wake_all(jobs);
+	jobs_wake(jobs, sleepers);
 	return 0;
 }
 
@@ -88,8 +89,9 @@ void jobs_pull_add(struct jobs *jobs, int64_t folder, bool is_first,
 	struct pull *p =
 		add_pull_locked(jobs, folder, is_first, state, messages);
 	p->is_awaited = jobs_wait_is_locked(jobs, WAIT_LISTING, folder);
+	unsigned sleepers = jobs_sleepers_locked(jobs);
 	(void)pthread_mutex_unlock(&jobs->lock);
-	jobs_wake_all(jobs);
+	jobs_wake(jobs, sleepers);
 }
 
 bool jobs_pull_take(struct jobs *jobs, struct jobs_pull *out)

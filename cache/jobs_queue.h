@@ -66,6 +66,7 @@ struct served {
 	struct remote *remote; /* borrowed until jobs_free() */
 	int failure;           /* why it cannot connect; 0: it can, or may */
 	int64_t attempt_at;    /* when it last tried; 0: not yet */
+	bool is_asleep;        /* or about to be: it saw nothing to do */
 	int64_t sleeps_until;
 	int receiving;
 	off_t received;
@@ -91,8 +92,12 @@ struct jobs {
 
 /* jobs.c */
 
-/* Sessions see for themselves whether there is something for them. */
-void jobs_wake_all(struct jobs *jobs);
+/*
+ * Which sessions sleep that would now find something to do: a bit each.  Give
+ * them to jobs_wake() when the lock is free.
+ */
+unsigned jobs_sleepers_locked(struct jobs *jobs);
+void jobs_wake(struct jobs *jobs, unsigned sleepers);
 /*
  * Why nobody could serve a wait begun now: every session failed, and lately.
  * 0: someone may.

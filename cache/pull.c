@@ -36,7 +36,8 @@ struct pull {
 	int64_t folder;
 	bool is_listed; /* before: then others may have seen the entries */
 	bool has_void;
-	int64_t known; /* messages before */
+	bool has_flags; /* the server: what it says of them is true */
+	int64_t known;  /* messages before */
 	/* Entries known before, and a bit for each that was named since. */
 	int64_t first, last;
 	unsigned char *seen; /* NULL: there were none */
@@ -180,7 +181,8 @@ static int apply_message(struct pull *p, const struct remote_change *change)
 	                          &same_keywords, change->keywords);
 	if (err == 0) {
 		see(p, entry.id);
-		if (same_keywords && entry.flags == change->flags)
+		if (!p->has_flags ||
+		    (same_keywords && entry.flags == change->flags))
 			return 0;
 		return update_entry(p, &entry, change);
 	}
@@ -490,6 +492,7 @@ int pull_folder(struct cache *c, struct remote *r, const struct jobs_pull *job,
 	struct pull *p = xmalloc(sizeof(*p));
 	p->cache = c;
 	p->folder = job->folder;
+	p->has_flags = (r->abilities & REMOTE_HAS_NO_FLAGS) == 0;
 	struct db_progress progress;
 	auto_free char *name = NULL;
 	int err = prepare(p, &progress, &name);

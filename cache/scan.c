@@ -6,6 +6,14 @@
 /* Threads overtake each other: opens come this far out of order. */
 #define SLACK 16
 
+/*
+ * A window is asked for when half of the last is opened, so each costs a round
+ * trip until they are longer than that: few steps, but a small first one, for
+ * two messages in order may be all that is read.
+ */
+#define WINDOW_FIRST  4
+#define WINDOW_GROWTH 4
+
 /* Is id among the next entries after what was asked for? */
 static bool is_next(struct db_conn *conn, const struct scan *s, int64_t id)
 {
@@ -94,7 +102,7 @@ void scan_note(struct scans *scans, struct db_conn *conn, struct jobs *jobs,
 	s->front = entry->id;
 	if (s->left > s->window / 2)
 		return;
-	s->window = s->window == 0 ? 1 : s->window * 2;
+	s->window = s->window == 0 ? WINDOW_FIRST : s->window * WINDOW_GROWTH;
 	if (s->window > SCAN_WINDOW_MAX)
 		s->window = SCAN_WINDOW_MAX;
 	go_ahead(scans, s, conn, jobs);

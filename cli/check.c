@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "cli/exit_code.h"
+#include "popclient/popclient.h"
 
 /* Server words come through here: no control bytes to a terminal. */
 static void say(void *arg, const char *line)
@@ -31,7 +32,7 @@ static const char *advice(int err)
 	case ETIMEDOUT:
 		return "no answer in time: a firewall, or raise timeout";
 	case EPROTO:
-		return "is this an IMAP server, and the port right?";
+		return "is it a mail server of this kind, and the port right?";
 	default:
 		return strerror(-err);
 	}
@@ -40,18 +41,23 @@ static const char *advice(int err)
 static void show_server(const struct config_account *account, FILE *out)
 {
 	const struct conn_config *conn = &account->imap.conn;
-	static const char *const schemes[] = {
-		[CONN_TLS] = "imaps",
-		[CONN_STARTTLS] = "imap",
-		[CONN_PLAIN] = "imap",
-	};
-	(void)fprintf(out, "%s: %s://%s", account->name,
-	              schemes[conn->security], conn->host);
+	(void)fprintf(out, "%s: %s%s://%s", account->name,
+	              conn->protocol == CONN_POP3 ? "pop3" : "imap",
+	              conn->security == CONN_TLS ? "s" : "", conn->host);
 	if (conn->port != 0)
 		(void)fprintf(out, ":%u", conn->port);
 	(void)fprintf(out, " as %s%s\n", conn->user,
 	              conn->security == CONN_PLAIN ? ", in the clear" : "");
 	(void)fflush(out);
+}
+
+static int try_account(const struct config_account *account, FILE *out)
+{
+	const struct pop_config pop = { .conn = &account->imap.conn,
+		                        .keep = account->keep || account->imap.read_only };
+	return account->imap.conn.protocol == CONN_POP3
+	               ? pop_check(&pop, say, out)
+	               : imap_check(&account->imap, say, out);
 }
 
 /* The one that wants the user's hand most. */
@@ -75,7 +81,7 @@ int check_show(const struct config_account *const *accounts, size_t count,
 	int code = EX_OK;
 	for (size_t i = 0; i < count; i++) {
 		show_server(accounts[i], out);
-		int err = imap_check(&accounts[i]->imap, say, out);
+		int err = try_account(accounts[i], out);
 		if (err < 0)
 			(void)fprintf(out, "%s: FAILED: %s\n",
 			              accounts[i]->name, advice(err));

@@ -326,8 +326,8 @@ static void check_account(struct reading *rd, const struct section *section,
 		        "has no user; add user = NAME");
 	if (target->is_tls_none && target->has_tls_scheme)
 		mistake(rd, section->line, section,
-		        "tls: none goes only with imap://; write imap:// or "
-		        "leave tls out");
+		        "tls: none goes only with imap:// and pop3://; write "
+		        "that or leave tls out");
 	if (conn->tls_key != NULL && conn->tls_cert == NULL)
 		mistake(rd, section->line, section,
 		        "tls-key: goes with tls-cert; add it");
@@ -336,6 +336,9 @@ static void check_account(struct reading *rd, const struct section *section,
 	conn->security = target->has_tls_scheme ? CONN_TLS
 	                 : target->is_tls_none  ? CONN_PLAIN
 	                                        : CONN_STARTTLS;
+	/* A second session would be locked out by the first. */
+	if (conn->protocol == CONN_POP3)
+		target->account.connections = 1;
 }
 
 static const char *keep(struct reading *rd, char *text)

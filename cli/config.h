@@ -22,7 +22,8 @@
 struct config_account {
 	const char *name;
 	const char *state_dir, *cache_dir;
-	struct imap_config imap;
+	struct imap_config imap; /* its conn also where that is POP3's */
+	bool keep;               /* POP3: nothing is removed on the server */
 	unsigned connections;
 	int interval_ms;
 	uint64_t cache_size;

@@ -51,16 +51,14 @@ static const char *parse_server(const char *text, struct option_target *target)
 	const char *why = value_url(text, &url);
 	if (why != NULL)
 		return why;
-	bool is_imap = url.is_imap;
 	struct conn_config *conn = &target->account.imap.conn;
+	conn->protocol = url.is_imap ? CONN_IMAP : CONN_POP3;
 	conn->host = config_keep(target->config, take(url.host));
 	conn->port = url.port;
 	target->has_tls_scheme = url.has_tls;
 	if (url.user != NULL)
 		target->url_user = config_keep(target->config, take(url.user));
-	return is_imap ? NULL
-	               : "is a POP3 server, which is not supported yet; "
-	                 "use imaps:// if it speaks IMAP too";
+	return NULL;
 }
 
 static const char *parse_user(const char *text, struct option_target *target)
@@ -260,6 +258,11 @@ static const char *parse_read_only(const char *text,
 	return value_bool(text, &target->account.imap.read_only);
 }
 
+static const char *parse_keep(const char *text, struct option_target *target)
+{
+	return value_bool(text, &target->account.keep);
+}
+
 const struct config_option_entry config_options[OPTION_COUNT] = {
 	[OPTION_SERVER] = { "server", false, false, parse_server },
 	[OPTION_USER] = { "user", true, false, parse_user },
@@ -287,6 +290,7 @@ const struct config_option_entry config_options[OPTION_COUNT] = {
 	[OPTION_CACHE_SIZE] = { "cache-size", true, false, parse_cache_size },
 	[OPTION_DISABLE] = { "disable", true, false, parse_disable },
 	[OPTION_READ_ONLY] = { "read-only", true, false, parse_read_only },
+	[OPTION_KEEP] = { "keep", true, false, parse_keep },
 };
 
 int config_option_find(const char *key)

@@ -8,6 +8,7 @@
 
 #include "cli/control.h"
 #include "cli/status.h"
+#include "popclient/popclient.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/mem.h"
@@ -44,11 +45,21 @@ static void first_list_done(void *arg, int err, const struct cache_body *body)
 	wake_signal(s->wake);
 }
 
+static int make_remote(const struct config_account *account,
+                       struct remote **remote_out)
+{
+	const struct pop_config pop = { .conn = &account->imap.conn,
+		                        .keep = account->keep || account->imap.read_only };
+	return account->imap.conn.protocol == CONN_POP3
+	               ? pop_remote_new(&pop, remote_out)
+	               : imap_remote_new(&account->imap, remote_out);
+}
+
 static int make_remotes(const struct config_account *account,
                         struct remote **remotes)
 {
 	for (unsigned i = 0; i < account->connections; i++) {
-		int err = imap_remote_new(&account->imap, &remotes[i]);
+		int err = make_remote(account, &remotes[i]);
 		if (err < 0) {
 			while (i > 0)
 				remote_free(remotes[--i]);

@@ -158,6 +158,8 @@ enum remote_ability {
 	REMOTE_CAN_FLAG = 1 << 1,
 	REMOTE_CAN_APPEND = 1 << 2,  /* and copy and move */
 	REMOTE_CAN_FOLDERS = 1 << 3, /* create, delete, rename, subscribe */
+	/* Not an ability: a MESSAGE tells no flags, and changes none. */
+	REMOTE_HAS_NO_FLAGS = 1 << 4,
 };
 
 struct remote;

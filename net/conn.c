@@ -315,9 +315,64 @@ static int drive_again(struct conn *c, const struct conn_config *config,
 	return drive(c, deadline, code_out);
 }
 
-static int log_in(struct conn *c, const struct conn_config *config,
-                  struct conn_report *r)
+/* A line of an answer, without its end.  Nothing comes behind it unasked. */
+static int hear(struct conn *c, int64_t deadline, char line[LINE_SIZE])
 {
+	size_t len = 0;
+	while (len == 0 || line[len - 1] != '\n') {
+		if (len == LINE_SIZE - 1)
+			return -EPROTO;
+		ssize_t n =
+			conn_read(c, line + len, LINE_SIZE - 1 - len, deadline);
+		if (n < 0)
+			return (int)n;
+		len += (size_t)n;
+	}
+	line[len - 1] = '\0';
+	if (len > 1 && line[len - 2] == '\r')
+		line[len - 2] = '\0';
+	return 0;
+}
+
+static int say_and_hear(struct conn *c, const char *command, const char *what,
+                        int64_t deadline)
+{
+	char line[LINE_SIZE];
+	struct strbuf text = { 0 };
+	strbuf_printf(&text, "%s %s\r\n", command, what);
+	int err = conn_write(c, text.bytes, text.len, deadline);
+	strbuf_wipe(&text);
+	if (err == 0)
+		err = hear(c, deadline, line);
+	if (err < 0)
+		return err;
+	login_heard(&c->login, line);
+	return line[0] == '+' ? 0 : -EKEYREJECTED;
+}
+
+/* On a connection that libcurl made and did not log in on. */
+static int log_in_by_user(struct conn *c, const struct conn_config *config,
+                          const char *secret, int64_t deadline,
+                          struct conn_report *r)
+{
+	const struct failure f = { .code = CURLE_LOGIN_DENIED,
+		                   .error = "",
+		                   .login = &c->login };
+	int err = say_and_hear(c, "USER", config->user, deadline);
+	if (err == 0)
+		err = say_and_hear(c, "PASS", secret, deadline);
+	if (err == 0)
+		return 0;
+	if (err == -EKEYREJECTED)
+		return failure_say_code(config, &f, r);
+	return failure_say(config, CONN_STEP_LOGIN, err,
+	                   "the connection was lost during the login", r);
+}
+
+static int log_in(struct conn *c, const struct conn_config *config,
+                  const char *secret, struct conn_report *r)
+{
+	bool is_by_user = false;
 	CURLcode code = CURLE_OK;
 	int64_t deadline = deadline_in(config->timeout_ms);
 	(void)curl_multi_add_handle(c->multi, c->easy);
@@ -326,6 +381,11 @@ static int log_in(struct conn *c, const struct conn_config *config,
 	if (err == 0 && code == CURLE_LOGIN_DENIED &&
 	    !failure_is_passing(c->login.words)) {
 		const char *options = login_options_after(&c->login, config);
+		is_by_user = login_is_by_user(&c->login, config);
+		if (is_by_user) {
+			(void)curl_easy_setopt(c->easy, CURLOPT_USERNAME, NULL);
+			(void)curl_easy_setopt(c->easy, CURLOPT_PASSWORD, NULL);
+		}
 		if (options != NULL)
 			err = drive_again(c, config, options, deadline, &code);
 	}
@@ -342,7 +402,10 @@ static int log_in(struct conn *c, const struct conn_config *config,
 		return failure_say(config, f.step, err, "libcurl gave up", r);
 	if (code != CURLE_OK)
 		return failure_say_code(config, &f, r);
-	return settle(c, config, r);
+	err = settle(c, config, r);
+	return err == 0 && is_by_user
+	               ? log_in_by_user(c, config, secret, deadline, r)
+	               : err;
 }
 
 int conn_open(const struct conn_config *config, struct wake *abort,
@@ -364,7 +427,7 @@ int conn_open(const struct conn_config *config, struct wake *abort,
 	set_transport(c, config);
 	set_tls(c->easy, config);
 	set_login(c->easy, config, &secret);
-	err = log_in(c, config, r);
+	err = log_in(c, config, strbuf_text(&secret), r);
 	if (err < 0)
 		conn_close(c);
 	wipe_end(err < 0 ? NULL : strbuf_text(&secret));

@@ -122,8 +122,16 @@ void login_said(struct login *l, const char *line)
 		begins_with(name, "CRAM-") || begins_with(name, "SCRAM-");
 }
 
+static bool is_apop(const struct conn_config *config)
+{
+	return config->protocol == CONN_POP3 && config->auth != NULL &&
+	       strcmp(config->auth, "APOP") == 0;
+}
+
 char *login_options(const struct conn_config *config)
 {
+	if (is_apop(config))
+		return xstrdup("AUTH=+APOP");
 	if (config->auth != NULL)
 		return xasprintf("AUTH=%s", config->auth);
 	switch (config->secret_kind) {
@@ -140,11 +148,23 @@ char *login_options(const struct conn_config *config)
 	return xstrdup(PASSWORD_MECHANISMS);
 }
 
+static bool may_say_password(const struct conn_config *config)
+{
+	return config->auth == NULL &&
+	       config->secret_kind != CONN_SECRET_NONE &&
+	       config->secret_kind != CONN_SECRET_TOKEN_COMMAND;
+}
+
+bool login_is_by_user(const struct login *l, const struct conn_config *config)
+{
+	return config->protocol == CONN_POP3 && may_say_password(config) &&
+	       !l->has_begun && l->avoided == NULL;
+}
+
 const char *login_options_after(const struct login *l,
                                 const struct conn_config *config)
 {
-	if (config->auth != NULL || config->secret_kind == CONN_SECRET_NONE ||
-	    config->secret_kind == CONN_SECRET_TOKEN_COMMAND)
+	if (!may_say_password(config))
 		return NULL;
 	/* Nothing for us: a command, unless libcurl would prefer the others. */
 	if (!l->has_begun)

@@ -43,6 +43,13 @@ void login_said(struct login *l, const char *line);
 char *login_options(const struct conn_config *config);
 
 /*
+ * Is it left to the commands USER and PASS (RFC 1939 7)?  The server has no
+ * SASL for us.  libcurl would choose APOP wherever a greeting allows it, also
+ * for users who have no secret of that kind; so it may only connect.
+ */
+bool login_is_by_user(const struct login *l, const struct conn_config *config);
+
+/*
  * Those for one more connection after the server refused l, which went by
  * login_options(); NULL where another login is not worth it.
  */

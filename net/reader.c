@@ -87,6 +87,17 @@ int reader_line(struct reader *r, size_t limit, int64_t deadline,
 	return 0;
 }
 
+int reader_peek(struct reader *r, int64_t deadline, const char **bytes_out,
+                size_t *len_out)
+{
+	int err = reader_buffered(r) == 0 ? fill(r, deadline) : 0;
+	if (err < 0)
+		return err;
+	*bytes_out = r->buffer + r->start;
+	*len_out = reader_buffered(r);
+	return 0;
+}
+
 int reader_add(struct reader *r, size_t len, int64_t deadline,
                struct strbuf *sb)
 {

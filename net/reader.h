@@ -56,4 +56,17 @@ static inline size_t reader_buffered(const struct reader *r)
 	return r->end - r->start;
 }
 
+/*
+ * The bytes that are here, at least one, to look at: for what is neither lines
+ * nor counted.  Returns 0 or the source's error.
+ */
+int reader_peek(struct reader *r, int64_t deadline, const char **bytes_out,
+                size_t *len_out);
+
+/* Take so many of them. */
+static inline void reader_skip(struct reader *r, size_t len)
+{
+	r->start += len;
+}
+
 #endif

@@ -10,7 +10,7 @@ from servers import process
 
 PARTS = ["cyrus-common", "courier-base", "courier-authdaemon", "libgamin0",
          "sasl2-bin", "libsasl2-modules", "libsasl2-modules-db",
-         "mailutils-imap4d"]
+         "mailutils-imap4d", "mailutils-pop3d", "socat", "liblockfile1"]
 
 
 def require(names):

@@ -168,6 +168,23 @@ static void every_option_is_taken_in(void **state)
 	assert_true(a->imap.read_only);
 }
 
+static void a_pop3_account_has_one_connection(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(read_text(f, "[defaults]\n"
+	                              "connections = 4\n"
+	                              "[account a]\n"
+	                              "server = pop3s://me@h\n"
+	                              "netrc = yes\n"
+	                              "keep = yes\n"),
+	                 0);
+	const struct config_account *a = &f->config.accounts[0];
+	assert_int_equal(a->imap.conn.protocol, CONN_POP3);
+	assert_int_equal(a->imap.conn.security, CONN_TLS);
+	assert_int_equal(a->connections, 1);
+	assert_true(a->keep);
+}
+
 static void each_kind_of_secret(void **state)
 {
 	static const struct {
@@ -303,13 +320,12 @@ static void what_is_wrong_as_a_whole_is_told(void **state)
 		  "3: [account a] user: stands in server as well; keep one\n" },
 		{ "[account a]\nserver = imaps://me@h\nnetrc = yes\n"
 		  "tls = none\n",
-		  "1: [account a] tls: none goes only with imap://; write "
-		  "imap:// or leave tls out\n" },
+		  "1: [account a] tls: none goes only with imap:// and "
+		  "pop3://; write that or leave tls out\n" },
 		{ GOOD "tls-key = /k\n",
 		  "1: [account a] tls-key: goes with tls-cert; add it\n" },
-		{ "[account a]\nserver = pop3s://me@h\nnetrc = yes\n",
-		  "2: [account a] server: is a POP3 server, which is not "
-		  "supported yet; use imaps:// if it speaks IMAP too\n" },
+		{ GOOD "keep = perhaps\n",
+		  "5: [account a] keep: \"perhaps\" is neither yes nor no\n" },
 		{ "[account a]\nserver = imaps://me:pw@h\nuser = me\n"
 		  "netrc = yes\n",
 		  "2: [account a] server: holds a password; use "
@@ -466,6 +482,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CONFIG_TEST(what_is_not_said_has_a_default),
 		CONFIG_TEST(every_option_is_taken_in),
+		CONFIG_TEST(a_pop3_account_has_one_connection),
 		CONFIG_TEST(each_kind_of_secret),
 		CONFIG_TEST(defaults_fill_in_wherever_they_stand),
 		CONFIG_TEST(each_bad_value_is_told_with_its_line),

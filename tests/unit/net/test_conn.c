@@ -142,6 +142,10 @@ static void without_tls_a_login_works_where_the_user_says_so(void **state)
 	"S: +OK hello\n" \
 	"C: CAPA\n" \
 	"S: +OK\n" LIST "S: .\n"
+#define APOP_OFFER \
+	"S: +OK hello <1896.697170952@dbc.mtview.ca.us>\n" \
+	"C: CAPA\n" \
+	"S: -ERR what?\n"
 /* The challenge of RFC 2195 2. */
 #define CHALLENGE "PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+"
 #define CRAM_REFUSED \
@@ -236,6 +240,27 @@ static const struct way {
 		  "S: USER\n") "C: USER bob\nS: +OK\nC: PASS " CANARY
 	                       "\nS: +OK\n",
 	  CONN_POP3, CONN_TLS, NULL, 0, "", true },
+	{ "POP3: no APOP that nobody asked for",
+	  APOP_OFFER "!stall\n" APOP_OFFER "C: USER bob\nS: +OK\nC: PASS " CANARY
+	             "\nS: +OK\n",
+	  CONN_POP3, CONN_TLS, NULL, 0, "", true },
+	{ "POP3: APOP where it is asked for",
+	  APOP_OFFER "C: APOP bob *\nS: +OK\n", CONN_POP3, CONN_TLS, "APOP",
+	  0, "", false },
+	{ "POP3: APOP that is not offered",
+	  POP_OFFER("S: USER\n") "!stall\n", CONN_POP3, CONN_TLS, "APOP",
+	  -EKEYREJECTED, "does not offer APOP; leave auth out", false },
+	{ "POP3: PASS refused",
+	  APOP_OFFER "!stall\n" APOP_OFFER "C: USER bob\nS: +OK\nC: PASS " CANARY
+	             "\nS: -ERR [AUTH] wrong\n!stall\n",
+	  CONN_POP3, CONN_TLS, NULL, -EKEYREJECTED, "[AUTH] wrong", true },
+	{ "POP3: somebody else is in the drop",
+	  APOP_OFFER "!stall\n" APOP_OFFER "C: USER bob\nS: +OK\nC: PASS " CANARY
+	             "\nS: -ERR [IN-USE] locked\n!stall\n",
+	  CONN_POP3, CONN_TLS, NULL, -EHOSTUNREACH, "[IN-USE] locked", true },
+	{ "POP3: gone before PASS",
+	  APOP_OFFER "!stall\n" APOP_OFFER "C: USER bob\n!close\n", CONN_POP3,
+	  CONN_TLS, NULL, -EHOSTUNREACH, "lost during the login", false },
 };
 
 static void a_password_is_used_in_the_safest_way_that_works(void **state)

@@ -4,6 +4,7 @@
 #include "cache/cache.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,26 @@
 
 #include "cache/core.h"
 #include "cache/home.h"
+#include "cache/journal.h"
+#include "cache/write.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/mem.h"
+
+/* What waited for its time need not any more. */
+static int restart(struct cache *c)
+{
+	struct db_conn *conn;
+	int err = db_begin(c->db, &conn);
+	if (err < 0)
+		return err;
+	err = journal_restart(conn);
+	if (err == 0)
+		return db_commit(conn);
+	db_rollback(conn);
+	return err;
+}
 
 static int open_parts(struct cache *c, const struct cache_config *config,
                       char **why_out)
@@ -31,6 +49,12 @@ static int open_parts(struct cache *c, const struct cache_config *config,
 		return err;
 	err = body_store_open(config->cache_dir, config->size_limit, c->db,
 	                      &c->bodies);
+	if (err == 0)
+		err = file_store_open(config->state_dir, c->db, &c->files);
+	if (err == 0)
+		err = restart(c);
+	if (err == 0)
+		err = keeper_new(c, &c->keeper);
 	if (err < 0)
 		*why_out =
 			xasprintf("cannot read the index: %s", strerror(-err));
@@ -43,6 +67,10 @@ int cache_open(const struct cache_config *config, struct cache **cache_out,
 	struct cache *c = xmalloc(sizeof(*c));
 	c->account = xstrdup(config->account);
 	c->interval_ms = config->interval_ms;
+	c->is_read_only = config->is_read_only;
+	c->is_ack_server = config->is_ack_server;
+	c->delete = config->delete;
+	c->can_append = true;
 	c->lock_fd = -1;
 	c->patterns = xcalloc(config->folder_count, sizeof(*c->patterns));
 	for (size_t i = 0; i < config->folder_count; i++)
@@ -103,6 +131,9 @@ int cache_start(struct cache *c, struct remote **remotes, size_t count)
 		c->sessions[i].remote = remotes[i];
 	}
 	c->remote_count = served;
+	/* What a run before this left. */
+	jobs_push_by(c->jobs, clock_now_ms());
+	c->can_append = (remotes[0]->abilities & REMOTE_CAN_APPEND) != 0;
 	jobs_serve(c->jobs, remotes, served);
 	for (size_t i = 0; i < served; i++) {
 		struct session *s = &c->sessions[i];
@@ -133,7 +164,9 @@ void cache_close(struct cache *c)
 		return;
 	for (size_t i = 0; i < c->remote_count; i++)
 		remote_free(c->sessions[i].remote);
+	keeper_free(c->keeper);
 	jobs_free(c->jobs);
+	file_store_close(c->files);
 	body_store_close(c->bodies);
 	db_close(c->db);
 	if (c->lock_fd >= 0)
@@ -164,28 +197,63 @@ int cache_folder_next(struct cache *c, int64_t parent, int64_t after,
 	return db_folder_next(db_reader(c->db), parent, after, folder_out);
 }
 
+/* What is kept says of itself what it is. */
+static int look(struct cache *c, struct cache_message *message)
+{
+	return message->is_kept ? file_stat(c->files, message) : 0;
+}
+
+static int look_at_entry(struct cache *c, struct cache_entry *entry, int err)
+{
+	return err < 0 ? err : look(c, &entry->message);
+}
+
 int cache_message_get(struct cache *c, int64_t message,
                       struct cache_message *message_out)
 {
-	return db_message_get(db_reader(c->db), message, message_out);
+	int err = db_message_get(db_reader(c->db), message, message_out);
+	return err < 0 ? err : look(c, message_out);
 }
 
 int cache_entry_find(struct cache *c, int64_t folder, uint64_t identity,
                      struct cache_entry *entry_out)
 {
-	return db_entry_find(db_reader(c->db), folder, identity, entry_out);
+	return look_at_entry(c, entry_out,
+	                     db_entry_find(db_reader(c->db), folder, identity,
+	                                   entry_out));
+}
+
+int cache_entry_of(struct cache *c, int64_t message,
+                   struct cache_entry *entry_out)
+{
+	return look_at_entry(c, entry_out,
+	                     db_entry_by_message(db_reader(c->db), message,
+	                                         entry_out));
+}
+
+int cache_name_find(struct cache *c, int64_t folder, enum cache_place place,
+                    const char *base, int64_t after,
+                    struct cache_entry *entry_out)
+{
+	return look_at_entry(c, entry_out,
+	                     db_entry_by_base(db_reader(c->db), folder, place,
+	                                      base, after, entry_out));
 }
 
 int cache_scan_begin(struct cache *c, int64_t folder, enum cache_place place,
                      int64_t after, bool names_only)
 {
+	c->is_scan_of_names = names_only;
 	return db_scan_begin(db_reader(c->db), folder, place, after,
 	                     names_only);
 }
 
 int cache_scan_next(struct cache *c, struct cache_entry *entry_out)
 {
-	return db_scan_next(db_reader(c->db), entry_out);
+	int n = db_scan_next(db_reader(c->db), entry_out);
+	if (n == 1 && !c->is_scan_of_names)
+		(void)look(c, &entry_out->message);
+	return n;
 }
 
 void cache_scan_end(struct cache *c)
@@ -237,10 +305,16 @@ int cache_body_open(struct cache *c, int64_t message, cache_done *done,
 {
 	struct db_conn *reader = db_reader(c->db);
 	struct cache_entry entry;
+	struct db_source source;
 	int err = db_entry_by_message(reader, message, &entry);
 	if (err < 0)
 		return err;
 	auto_fd int fd = -1;
+	if (entry.message.is_kept) {
+		fd = file_open(c->files, message, O_RDONLY);
+		body_out->fd = take_fd(&fd);
+		return body_out->fd < 0 ? body_out->fd : 1;
+	}
 	/*
 	 * While its job has not ended, a body may be in the index but its size
 	 * not yet told to the listener: then join the job.
@@ -250,8 +324,11 @@ int cache_body_open(struct cache *c, int64_t message, cache_done *done,
 	if (fd >= 0) {
 		body_touch(c->bodies, message);
 	} else {
-		err = jobs_await_body(c->jobs, message, entry.folder, done, arg,
-		                      wait_out);
+		/* A message that is being moved is still elsewhere there. */
+		err = db_source_get(reader, message, &source);
+		if (err == 0)
+			err = jobs_await_body(c->jobs, message, source.folder,
+			                      done, arg, wait_out);
 		if (err < 0)
 			return err;
 	}
@@ -268,6 +345,11 @@ bool cache_wait_cancel(struct cache *c, struct cache_wait *wait)
 	return jobs_cancel(c->jobs, wait);
 }
 
+void cache_push_soon(struct cache *c)
+{
+	jobs_push_by(c->jobs, deadline_in(WRITE_DUST_MS));
+}
+
 void cache_tick(struct cache *c)
 {
 	jobs_tick(c->jobs);
@@ -279,10 +361,15 @@ void cache_status(struct cache *c, struct cache_status *status_out)
 	struct cache_status status = { .cached_bytes = body_total(c->bodies) };
 	struct db_totals totals = { 0 };
 	struct db_conn *conn;
+	struct journal_counts counts = { 0 };
 	if (db_begin(c->db, &conn) == 0) {
 		(void)db_totals_get(conn, &totals);
+		(void)journal_counts_get(conn, &counts);
 		db_rollback(conn);
 	}
+	status.pending = counts.pending;
+	status.held = counts.held;
+	status.refused = counts.refused;
 	status.folders = totals.folders;
 	status.folders_listed = totals.folders_listed;
 	status.messages = totals.messages;

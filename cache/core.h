@@ -9,6 +9,7 @@
 #include "cache/body.h"
 #include "cache/cache.h"
 #include "cache/db.h"
+#include "cache/file.h"
 #include "cache/jobs.h"
 #include "cache/scan.h"
 
@@ -26,13 +27,20 @@ struct session {
 struct cache {
 	char *account;
 	int interval_ms;
+	bool is_read_only;
+	bool is_ack_server;
+	bool can_append; /* the server takes mail */
+	enum cache_delete delete;
 	char **patterns;
 	size_t pattern_count;
 	int lock_fd;
 	struct db *db;
 	struct body_store *bodies;
+	struct file_store *files;
+	struct keeper *keeper;
 	struct jobs *jobs;
 	struct scans scans;
+	bool is_scan_of_names;
 	struct cache_listener listener;
 	void *listener_arg;
 	struct session sessions[JOBS_SESSIONS];
@@ -58,6 +66,13 @@ int folders_list(struct cache *c, struct remote *r);
 int pull_folder(struct cache *c, struct remote *r, const struct jobs_pull *job,
                 bool *more_out);
 int fetch_bodies(struct session *s);
+/* push.c: send what the journal has. */
+int push_journal(struct session *s);
+/*
+ * settle.c: find out what became of what was sent to a folder.  is_blocked:
+ * that is not known yet of some.
+ */
+int settle_folder(struct session *s, int64_t folder, bool *is_blocked_out);
 
 /* pull.c: remove all entries of a folder that went, in steps. */
 int pull_empty(struct cache *c, int64_t folder);

@@ -25,183 +25,6 @@
 #define CHECKPOINT_MIN  (4 << 20)
 #define CHECKPOINT_BUSY (64 << 20)
 
-#define FOLDER_COLUMNS \
-	"SELECT f.id, f.parent, f.level, f.attributes, f.is_listed," \
-	" f.new_count + f.cur_count, f.changed_ns, f.new_changed_ns," \
-	" f.cur_changed_ns," \
-	" (SELECT count(*) FROM folder c WHERE c.parent = f.id)" \
-	" FROM folder f "
-
-#define ENTRY_COLUMNS \
-	"SELECT m.id, m.received_at, m.claimed_size, m.size, m.body_bytes," \
-	" e.dir, e.id, e.identity, e.flags, e.keywords" \
-	" FROM entry e JOIN message m ON m.id = e.message "
-
-/* The entry that names a message has its number, in its folder. */
-#define ENTRY_OF_MESSAGE \
-	"e.dir IN (m.folder * 4, m.folder * 4 + 1) AND e.id = m.id"
-
-/* Parameters of rows that one INSERT adds; DB_ROWS of them. */
-#define TEN_ROWS(row) \
-	row "," row "," row "," row "," row "," row "," row "," row "," row \
-	    "," row
-#define ROWS(row) TEN_ROWS(row) "," TEN_ROWS(row)
-
-/* A time that rises, and is the wall's unless that was set back. */
-#define RISE(column, now) column " = max(" column " + 1, " now ")"
-
-static const char *const sql[SQL_COUNT] = {
-	[SQL_BEGIN] = "BEGIN IMMEDIATE",
-	[SQL_COMMIT] = "COMMIT",
-	[SQL_ROLLBACK] = "ROLLBACK",
-	[SQL_SEQUENCE_SET] = "UPDATE account SET next_id = ?, next_folder = ?",
-
-	[SQL_FOLDER_GET] = FOLDER_COLUMNS "WHERE f.id = ?",
-	[SQL_FOLDER_FIND] = FOLDER_COLUMNS "WHERE f.parent = ? AND f.level = ?",
-	[SQL_FOLDER_NEXT] = FOLDER_COLUMNS
-	"WHERE f.parent = ? AND f.id > ? ORDER BY f.id LIMIT 1",
-	[SQL_FOLDER_EACH] =
-		FOLDER_COLUMNS "WHERE f.id > max(?, 0) ORDER BY f.id LIMIT 1",
-	[SQL_FOLDER_ADD] =
-		"INSERT INTO folder(id, parent, level, attributes, changed_ns,"
-		" new_changed_ns, cur_changed_ns)"
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?5, ?5)",
-	[SQL_FOLDER_SET_ATTRIBUTES] =
-		"UPDATE folder SET attributes = ? WHERE id = ?",
-	[SQL_FOLDER_REMOVE] = "DELETE FROM folder WHERE id = ?",
-	[SQL_FOLDER_TOUCH] =
-		"UPDATE folder SET " RISE("changed_ns", "?2") " WHERE id = ?1",
-	[SQL_FOLDER_SET_LISTED] =
-		"UPDATE folder SET is_listed = ? WHERE id = ?",
-	[SQL_FOLDER_APPLY] =
-		"UPDATE folder SET new_count = new_count + ?3,"
-		" cur_count = cur_count + ?4,"
-		" new_changed_ns = CASE ?5 WHEN 0 THEN new_changed_ns"
-		" ELSE max(new_changed_ns + 1, ?2) END,"
-		" cur_changed_ns = CASE ?6 WHEN 0 THEN cur_changed_ns"
-		" ELSE max(cur_changed_ns + 1, ?2) END"
-		" WHERE id = ?1",
-	[SQL_PROGRESS_GET] = "SELECT cursor, state FROM folder WHERE id = ?",
-	[SQL_PROGRESS_SET] =
-		"UPDATE folder SET cursor = ?, state = ? WHERE id = ?",
-	[SQL_TOTALS] = "SELECT count(*), coalesce(sum(is_listed), 0),"
-		       " coalesce(sum(new_count + cur_count), 0)"
-		       " FROM folder WHERE id > 0 AND attributes & 1 = 0",
-
-	[SQL_MESSAGE_GET] =
-		"SELECT m.id, m.received_at, m.claimed_size, m.size,"
-		" m.body_bytes FROM message m WHERE m.id = ?",
-	[SQL_MESSAGE_ADD] =
-		"INSERT INTO message(id, folder, received_at, claimed_size)"
-		" VALUES(?, ?, ?, ?)",
-	[SQL_MESSAGE_ADD_ROWS] =
-		"INSERT INTO message(id, folder, received_at, claimed_size)"
-		" VALUES" ROWS("(?, ?, ?, ?)"),
-	[SQL_MESSAGE_REMOVE] = "DELETE FROM message WHERE id = ?",
-	[SQL_ENTRY_FIND] =
-		ENTRY_COLUMNS "WHERE e.folder = ? AND e.identity = ?",
-	[SQL_ENTRY_BY_KEY] = ENTRY_COLUMNS "WHERE e.folder = ? AND e.key = ?",
-	[SQL_ENTRY_BY_MESSAGE] =
-		ENTRY_COLUMNS "WHERE m.id = ? AND " ENTRY_OF_MESSAGE,
-	[SQL_ENTRY_COUNT] = "SELECT new_count, cur_count FROM folder"
-			    " WHERE id = ?",
-	[SQL_ENTRY_SCAN] =
-		ENTRY_COLUMNS "WHERE e.dir = ? AND e.id > ? ORDER BY e.id",
-	[SQL_ENTRY_SCAN_NAMES] =
-		"SELECT message, received_at, NULL, NULL, NULL, dir, id,"
-		" identity, flags FROM entry WHERE dir = ? AND id > ?"
-		" ORDER BY id",
-	[SQL_ENTRY_ADD] =
-		"INSERT INTO entry(dir, id, folder, message, key, flags,"
-		" keywords, identity, received_at)"
-		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[SQL_ENTRY_ADD_ROWS] =
-		"INSERT INTO entry(dir, id, folder, message, key, flags,"
-		" keywords, identity, received_at)"
-		" VALUES" ROWS("(?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-	[SQL_ENTRY_UPDATE] =
-		"UPDATE entry SET dir = ?3, flags = ?4, keywords = ?5, key = ?6"
-		" WHERE dir = ?1 AND id = ?2",
-	[SQL_ENTRY_REMOVE] = "DELETE FROM entry WHERE dir = ? AND id = ?",
-	[SQL_ENTRY_RANGE] =
-		"SELECT min(a), max(b) FROM ("
-		"SELECT min(id) AS a, max(id) AS b FROM entry WHERE dir = ?1"
-		" UNION ALL"
-		" SELECT min(id), max(id) FROM entry WHERE dir = ?2)",
-
-	[SQL_VOID_PICK] = "SELECT e.dir, e.id, m.received_at, m.claimed_size"
-			  " FROM entry e JOIN message m ON m.id = e.message"
-			  " WHERE e.folder = ? AND e.key IS NOT NULL LIMIT 1",
-	[SQL_VOID_ADD] =
-		"INSERT INTO void(folder, received_at, claimed_size, entry, dir)"
-		" VALUES(?, ?, ?, ?, ?)",
-	[SQL_VOID_KEY] = "UPDATE entry SET key = NULL WHERE dir = ? AND id = ?",
-	[SQL_VOID_FIND] = ENTRY_COLUMNS
-	"JOIN void v ON e.dir = v.dir AND e.id = v.entry"
-	" WHERE v.folder = ? AND v.received_at = ? AND v.claimed_size = ?"
-	" ORDER BY e.identity <> ?, v.entry LIMIT 1",
-	[SQL_VOID_NEXT] =
-		ENTRY_COLUMNS "JOIN void v ON e.dir = v.dir AND e.id = v.entry"
-			      " WHERE v.folder = ? LIMIT 1",
-	[SQL_VOID_REMOVE] = "DELETE FROM void WHERE folder = ? AND entry = ?",
-
-	[SQL_SOURCE_GET] =
-		"SELECT e.folder, coalesce(e.key, ''), m.claimed_size, m.size,"
-		" m.body_bytes FROM entry e JOIN message m ON m.id = e.message"
-		" WHERE m.id = ? AND " ENTRY_OF_MESSAGE,
-	[SQL_BODY_SET] =
-		"UPDATE message SET size = ?2, body_bytes = ?2, used_at = ?3"
-		" WHERE id = ?1",
-	[SQL_BODY_CLEAR] =
-		"UPDATE message SET body_bytes = NULL, used_at = NULL"
-		" WHERE id = ?",
-	[SQL_BODY_TOUCH] = "UPDATE message SET used_at = ?2"
-			   " WHERE id = ?1 AND body_bytes IS NOT NULL",
-	[SQL_BODY_OLDEST] =
-		"SELECT id, body_bytes FROM message"
-		" WHERE body_bytes IS NOT NULL ORDER BY used_at LIMIT 1",
-	[SQL_BODY_TOTALS] =
-		"SELECT coalesce(sum(body_bytes), 0), coalesce(max(used_at), 0)"
-		" FROM message WHERE body_bytes IS NOT NULL",
-};
-
-static const char schema_1[] =
-	"CREATE TABLE account(name TEXT NOT NULL, epoch INTEGER NOT NULL,"
-	" next_id INTEGER NOT NULL, next_folder INTEGER NOT NULL);"
-	"CREATE TABLE folder(id INTEGER PRIMARY KEY, parent INTEGER NOT NULL,"
-	" level TEXT NOT NULL, attributes INTEGER NOT NULL,"
-	" is_listed INTEGER NOT NULL DEFAULT 0,"
-	" cursor TEXT NOT NULL DEFAULT '', state TEXT NOT NULL DEFAULT '',"
-	" new_count INTEGER NOT NULL DEFAULT 0,"
-	" cur_count INTEGER NOT NULL DEFAULT 0,"
-	" changed_ns INTEGER NOT NULL, new_changed_ns INTEGER NOT NULL,"
-	" cur_changed_ns INTEGER NOT NULL, UNIQUE(parent, level));"
-	"CREATE INDEX folder_parent ON folder(parent);"
-	"CREATE TABLE message(id INTEGER PRIMARY KEY,"
-	" folder INTEGER NOT NULL, received_at INTEGER NOT NULL, claimed_size INTEGER NOT NULL,"
-	" size INTEGER, body_bytes INTEGER, used_at INTEGER);"
-	"CREATE INDEX message_used ON message(used_at, body_bytes)"
-	" WHERE body_bytes IS NOT NULL;"
-	"CREATE TABLE entry(dir INTEGER NOT NULL, id INTEGER NOT NULL,"
-	" folder INTEGER NOT NULL, message INTEGER NOT NULL, key TEXT,"
-	" flags INTEGER NOT NULL, keywords TEXT NOT NULL,"
-	" identity INTEGER NOT NULL, received_at INTEGER NOT NULL,"
-	" PRIMARY KEY(dir, id)) WITHOUT ROWID;"
-	"CREATE UNIQUE INDEX entry_key ON entry(folder, key)"
-	" WHERE key IS NOT NULL;"
-	"CREATE UNIQUE INDEX entry_identity ON entry(folder, identity);"
-	"CREATE TABLE void(folder INTEGER NOT NULL,"
-	" received_at INTEGER NOT NULL, claimed_size INTEGER NOT NULL,"
-	" entry INTEGER NOT NULL, dir INTEGER NOT NULL,"
-	" PRIMARY KEY(folder, entry)) WITHOUT ROWID;"
-	"CREATE INDEX void_facts ON void(folder, received_at, claimed_size);"
-	"INSERT INTO folder(id, parent, level, attributes, changed_ns,"
-	" new_changed_ns, cur_changed_ns) VALUES(0, -1, '', 1, 1, 1, 1);";
-
-/* What brings the schema from the version of its index to the next. */
-static const char *const migrations[] = { schema_1 };
-#define SCHEMA_VERSION ((int64_t)(sizeof(migrations) / sizeof(migrations[0])))
-
 static int error_of(int rc)
 {
 	switch (rc & 0xff) {
@@ -250,7 +73,7 @@ sqlite3_stmt *db_query(struct db_conn *conn, enum db_sql which,
 {
 	sqlite3_stmt **statement = &conn->statements[which];
 	if (*statement == NULL) {
-		int rc = sqlite3_prepare_v3(conn->sqlite, sql[which], -1,
+		int rc = sqlite3_prepare_v3(conn->sqlite, db_sql[which], -1,
 		                            SQLITE_PREPARE_PERSISTENT,
 		                            statement, NULL);
 		if (rc != SQLITE_OK) {
@@ -359,6 +182,16 @@ int db_commit(struct db_conn *conn)
 	return 0;
 }
 
+int db_sync(struct db *db)
+{
+	int err = FAULT("db-sync");
+	if (err == 0 && fdatasync(db->wal_fd) < 0)
+		err = -errno;
+	if (err < 0)
+		log_error("index: cannot be synced: %s", strerror(-err));
+	return err;
+}
+
 void db_checkpoint(struct db *db, bool is_busy)
 {
 	off_t enough = is_busy ? CHECKPOINT_BUSY : CHECKPOINT_MIN;
@@ -417,8 +250,8 @@ static int migrate(struct db *db, int64_t version, const char *account)
 	if (getrandom(&epoch, sizeof(epoch), 0) != (ssize_t)sizeof(epoch))
 		return -EIO;
 	int rc = sqlite3_exec(sqlite, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	for (int64_t v = version; v < SCHEMA_VERSION && rc == SQLITE_OK; v++)
-		rc = sqlite3_exec(sqlite, migrations[v], NULL, NULL, NULL);
+	for (int64_t v = version; v < DB_VERSION && rc == SQLITE_OK; v++)
+		rc = sqlite3_exec(sqlite, db_migrations[v], NULL, NULL, NULL);
 	if (rc == SQLITE_OK && version == 0) {
 		char *insert = sqlite3_mprintf(
 			"INSERT INTO account VALUES(%Q, %lld, 1, 1)", account,
@@ -428,8 +261,8 @@ static int migrate(struct db *db, int64_t version, const char *account)
 		             : sqlite3_exec(sqlite, insert, NULL, NULL, NULL);
 		sqlite3_free(insert);
 	}
-	auto_free char *stamp =
-		xasprintf("PRAGMA user_version = %" PRId64, SCHEMA_VERSION);
+	auto_free char *stamp = xasprintf("PRAGMA user_version = %" PRId64,
+	                                  (int64_t)DB_VERSION);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(sqlite, stamp, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
@@ -476,6 +309,26 @@ static void disconnect(struct db *db)
 	(void)sqlite3_close(take(db->writer.sqlite));
 }
 
+/* The log lives as long as a connection does; db_sync() needs it. */
+static int open_log(struct db *db)
+{
+	auto_free char *wal = xasprintf("%s-wal", db->path);
+	auto_free char *dir = xstrdup(db->path);
+	*strrchr(dir, '/') = '\0';
+	/* There is none before the first write. */
+	int err = sqlite3_exec(db->writer.sqlite,
+	                       "BEGIN IMMEDIATE; UPDATE account SET"
+	                       " next_id = next_id; COMMIT",
+	                       NULL, NULL, NULL);
+	if (err != SQLITE_OK)
+		return error_of(err);
+	db->wal_fd = open(wal, O_RDONLY | O_CLOEXEC);
+	auto_fd int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (db->wal_fd < 0 || dir_fd < 0 || fsync(dir_fd) < 0)
+		return -errno;
+	return 0;
+}
+
 static int connect_all(struct db *db, const char *account, char **why_out)
 {
 	int err = connect_to(db->path, WRITER_CACHE_KIB, &db->writer.sqlite);
@@ -486,12 +339,12 @@ static int connect_all(struct db *db, const char *account, char **why_out)
 	err = ask(sqlite, "PRAGMA user_version", &version);
 	if (err < 0)
 		return err;
-	if (version > SCHEMA_VERSION) {
+	if (version > DB_VERSION) {
 		*why_out =
 			xasprintf("%s was made by a newer mailmount", db->path);
 		return -EINVAL;
 	}
-	if (version < SCHEMA_VERSION) {
+	if (version < DB_VERSION) {
 		err = migrate(db, version, account);
 		if (err < 0)
 			return err;
@@ -510,6 +363,8 @@ static int connect_all(struct db *db, const char *account, char **why_out)
 		                 &db->reader.sqlite);
 	if (err == 0)
 		err = connect_to(db->path, 64, &db->checkpointer);
+	if (err == 0)
+		err = open_log(db);
 	db->epoch = (uint64_t)epoch;
 	db->saved_id = db->next_id;
 	db->saved_folder = db->next_folder;
@@ -550,6 +405,7 @@ int db_open(const char *state_dir, const char *account, struct db **db_out,
 	(void)pthread_once(&once, set_up_sqlite);
 	struct db *db = xmalloc(sizeof(*db));
 	db->path = xasprintf("%s/index.db", state_dir);
+	db->wal_fd = -1;
 	db->reader.db = db;
 	db->writer.db = db;
 	(void)pthread_mutex_init(&db->lock, NULL);
@@ -581,6 +437,8 @@ void db_close(struct db *db)
 	if (db == NULL)
 		return;
 	disconnect(db);
+	if (db->wal_fd >= 0)
+		(void)close(db->wal_fd);
 	(void)pthread_mutex_destroy(&db->lock);
 	(void)pthread_mutex_destroy(&db->checkpoint_lock);
 	free(db->path);

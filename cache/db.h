@@ -45,6 +45,9 @@ int db_begin(struct db *db, struct db_conn **conn_out);
 int db_commit(struct db_conn *conn);
 void db_rollback(struct db_conn *conn);
 
+/* All that is committed survives a power cut from now on. */
+int db_sync(struct db *db);
+
 /*
  * Move the write-ahead log into the database, if it has grown.  While someone
  * is waiting for a listing to go on, only if it has grown very much.
@@ -60,10 +63,31 @@ int db_folder_next(struct db_conn *conn, int64_t parent, int64_t after,
 /* Any folder with an id above after; the root is not one. */
 int db_folder_each(struct db_conn *conn, int64_t after,
                    struct cache_folder *out);
-/* The full name, levels joined by '/'; to be freed.  NULL: gone. */
+/*
+ * A folder has two names, which differ only while the journal has something to
+ * say about it: the server's, and its path here, the levels joined by '/'.  To
+ * be freed.  NULL: it has none (yet), or is gone.
+ */
 char *db_folder_name(struct db_conn *conn, int64_t id);
+char *db_folder_path(struct db_conn *conn, int64_t id);
+int db_folder_by_name(struct db_conn *conn, const char *name,
+                      struct cache_folder *out);
+
+/* new, cur and tmp. */
+#define DB_PLACES_ALL 7
+/* Where folders go that are removed here, but not yet on the server. */
+#define DB_REMOVED (-2)
+
+/* name: the server's, or NULL. */
 int db_folder_add(struct db_conn *conn, int64_t parent, const char *level,
-                  unsigned attributes, int64_t *id_out);
+                  unsigned attributes, const char *name, int64_t *id_out);
+int db_folder_set_name(struct db_conn *conn, int64_t id, const char *name);
+/* The server's names of what is below follow. */
+int db_folder_renamed(struct db_conn *conn, const char *from, const char *to);
+int db_folder_move(struct db_conn *conn, int64_t id, int64_t parent,
+                   const char *level);
+int db_folder_set_places(struct db_conn *conn, int64_t id, unsigned places);
+int db_folder_set_local(struct db_conn *conn, int64_t id, bool is_local);
 int db_folder_set_attributes(struct db_conn *conn, int64_t id,
                              unsigned attributes);
 /* A folder without entries and children; also its time above. */
@@ -105,6 +129,15 @@ int db_entry_by_key(struct db_conn *conn, int64_t folder, const char *key,
 /* The first entry that names a message. */
 int db_entry_by_message(struct db_conn *conn, int64_t message,
                         struct cache_entry *out);
+/* A further one, whose number is not the message's, above after. */
+int db_entry_link(struct db_conn *conn, int64_t message, int64_t after,
+                  struct cache_entry *out);
+int db_entry_by_id(struct db_conn *conn, int64_t folder, int64_t id,
+                   struct cache_entry *out);
+int db_entry_by_base(struct db_conn *conn, int64_t folder,
+                     enum cache_place place, const char *base, int64_t after,
+                     struct cache_entry *out);
+bool db_entry_any(struct db_conn *conn, int64_t folder, enum cache_place place);
 int64_t db_entry_count(struct db_conn *conn, int64_t folder,
                        enum cache_place place);
 
@@ -127,8 +160,46 @@ int db_entry_add_rows(struct db_conn *conn, int64_t folder,
 /* Give entry a new place, flags, keywords and key. */
 int db_entry_update(struct db_conn *conn, const struct cache_entry *old,
                     enum cache_place place, const struct remote_change *change);
-/* Remove an entry and its message. */
+/* Remove an entry.  Counts, links and the message are the caller's. */
 int db_entry_remove(struct db_conn *conn, const struct cache_entry *entry);
+
+/* "": it has none. */
+int db_entry_key(struct db_conn *conn, const struct cache_entry *entry,
+                 char key_out[REMOTE_KEY_MAX + 1]);
+int db_entry_set_key(struct db_conn *conn, const struct cache_entry *entry,
+                     const char *key);
+int db_entry_keywords(struct db_conn *conn, const struct cache_entry *entry,
+                      char *keywords_out, size_t size);
+int db_entry_set_flags(struct db_conn *conn, const struct cache_entry *old,
+                       enum cache_place place, unsigned flags,
+                       const char *keywords);
+/* Folder, place, base, info, shown, flags and identity become those of new. */
+int db_entry_name(struct db_conn *conn, const struct cache_entry *old,
+                  const struct cache_entry *new);
+/* -EEXIST: the name is taken. */
+int db_entry_add_named(struct db_conn *conn, const struct cache_entry *entry);
+
+/* Counts and times of its folder, for an entry that came (1) or went (-1). */
+int db_entry_counted(struct db_conn *conn, const struct cache_entry *entry,
+                     int change);
+/* The same for one that went from where old is to another place. */
+int db_entry_moved(struct db_conn *conn, const struct cache_entry *old,
+                   int64_t folder, enum cache_place place);
+/* Remove an entry, with its link and count. */
+int db_entry_drop(struct db_conn *conn, const struct cache_entry *entry);
+
+/* A number for a new message, entry or both. */
+int64_t db_id_new(struct db_conn *conn);
+/* A message whose data is a kept file. */
+int db_message_keep(struct db_conn *conn, int64_t id, int64_t folder);
+/* It is kept from now on; or not any more, but cached: size bytes. */
+int db_message_set_kept(struct db_conn *conn, int64_t id, bool is_kept,
+                        uint64_t size, int64_t use);
+/* received_at, mode, uid, gid and times. */
+int db_message_set(struct db_conn *conn, const struct cache_message *m);
+int db_message_link(struct db_conn *conn, int64_t id, int change);
+int db_message_remove(struct db_conn *conn, int64_t id);
+int db_message_kept_next(struct db_conn *conn, int64_t after, int64_t *id_out);
 
 /* Smallest and largest entry id of a folder; -ENOENT when it is empty. */
 int db_entry_range(struct db_conn *conn, int64_t folder, int64_t *min_out,

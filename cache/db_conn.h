@@ -18,7 +18,14 @@ enum db_sql {
 	SQL_FOLDER_FIND,
 	SQL_FOLDER_NEXT,
 	SQL_FOLDER_EACH,
+	SQL_FOLDER_BY_SERVER,
+	SQL_FOLDER_SERVER_NAME,
 	SQL_FOLDER_ADD,
+	SQL_FOLDER_SET_SERVER_NAME,
+	SQL_FOLDER_MOVE_SERVER_NAMES,
+	SQL_FOLDER_MOVE,
+	SQL_FOLDER_SET_PLACES,
+	SQL_FOLDER_SET_LOCAL,
 	SQL_FOLDER_SET_ATTRIBUTES,
 	SQL_FOLDER_REMOVE,
 	SQL_FOLDER_TOUCH,
@@ -30,10 +37,25 @@ enum db_sql {
 	SQL_MESSAGE_GET,
 	SQL_MESSAGE_ADD,
 	SQL_MESSAGE_ADD_ROWS,
+	SQL_MESSAGE_KEEP,
+	SQL_MESSAGE_SET_KEPT,
+	SQL_MESSAGE_SET,
+	SQL_MESSAGE_SET_FOLDER,
+	SQL_MESSAGE_LINKS,
+	SQL_MESSAGE_KEPT_NEXT,
 	SQL_MESSAGE_REMOVE,
 	SQL_ENTRY_FIND,
 	SQL_ENTRY_BY_KEY,
 	SQL_ENTRY_BY_MESSAGE,
+	SQL_ENTRY_LINK,
+	SQL_ENTRY_BY_ID,
+	SQL_ENTRY_BY_BASE,
+	SQL_ENTRY_ANY,
+	SQL_ENTRY_KEY,
+	SQL_ENTRY_SET_KEY,
+	SQL_ENTRY_SET_FLAGS,
+	SQL_ENTRY_NAME,
+	SQL_ENTRY_ADD_NAMED,
 	SQL_ENTRY_COUNT,
 	SQL_ENTRY_SCAN,
 	SQL_ENTRY_SCAN_NAMES,
@@ -54,8 +76,38 @@ enum db_sql {
 	SQL_BODY_TOUCH,
 	SQL_BODY_OLDEST,
 	SQL_BODY_TOTALS,
+	SQL_JOURNAL_NEXT,
+	SQL_JOURNAL_EACH,
+	SQL_JOURNAL_OF_FOLDER,
+	SQL_JOURNAL_GET,
+	SQL_JOURNAL_BY_KEY,
+	SQL_JOURNAL_BY_MESSAGE,
+	SQL_JOURNAL_BY_FACTS,
+	SQL_JOURNAL_VOID,
+	SQL_JOURNAL_FOLDER_ROW,
+	SQL_JOURNAL_SOURCE,
+	SQL_JOURNAL_LAST,
+	SQL_JOURNAL_DUE,
+	SQL_JOURNAL_SETTLE,
+	SQL_JOURNAL_ADD,
+	SQL_JOURNAL_SET,
+	SQL_JOURNAL_SET_SIDE,
+	SQL_JOURNAL_SET_WISH,
+	SQL_JOURNAL_DROP,
+	SQL_JOURNAL_REMOVED_ADD,
+	SQL_JOURNAL_REMOVED_BACK,
+	SQL_JOURNAL_REMOVED_DROP,
+	SQL_JOURNAL_COUNTS,
+	SQL_JOURNAL_RESTART,
 	SQL_COUNT
 };
+
+/* The schema's version. */
+#define DB_VERSION 2
+
+extern const char *const db_sql[SQL_COUNT];
+/* What brings the schema from the version of its index to the next. */
+extern const char *const db_migrations[DB_VERSION];
 
 struct db_conn {
 	struct db *db; /* borrowed: it holds this */
@@ -66,6 +118,7 @@ struct db_conn {
 
 struct db {
 	char *path;
+	int wal_fd; /* the log's, for db_sync() */
 	uint64_t epoch;
 	struct db_conn reader;
 	pthread_mutex_t lock; /* held from db_begin() to the end */
@@ -94,6 +147,18 @@ int db_step(struct db_conn *conn, sqlite3_stmt *statement);
 
 /* Log what SQLite says, and give its errno. */
 int db_error(sqlite3 *sqlite, int rc);
+
+/* The number of a place's directory. */
+static inline int64_t db_dir(int64_t folder, enum cache_place place)
+{
+	return folder * 4 + (int64_t)place;
+}
+
+/* The entry in a row of ENTRY_COLUMNS. */
+void db_fill_entry(sqlite3_stmt *s, struct cache_entry *out);
+/* Run for one such row: 0, -ENOENT or the error. */
+int db_one_entry(struct db_conn *conn, sqlite3_stmt *s,
+                 struct cache_entry *out);
 
 /* Text that does not fit is cut; none is "". */
 void db_column_text(sqlite3_stmt *statement, int column, char *out,

@@ -3,53 +3,86 @@
 #include <errno.h>
 #include <string.h>
 
+#define NS_PER_S     INT64_C(1000000000)
+#define MODE_DEFAULT 0600
+
 /*
- * A place of a folder is one directory, and one number: entries of it are
- * neighbours in the table, in the order of their ids.
+ * A place of a folder is one directory, and one number, db_dir(): entries of
+ * it are neighbours in the table, in the order of their ids.
  */
-static int64_t dir_of(int64_t folder, enum cache_place place)
+
+static struct timespec time_of(int64_t ns)
 {
-	return folder * 4 + (int64_t)place;
+	struct timespec t = { ns / NS_PER_S, ns % NS_PER_S };
+	if (t.tv_nsec < 0) {
+		t.tv_nsec += NS_PER_S;
+		t.tv_sec--;
+	}
+	return t;
 }
 
-static void fill_message(sqlite3_stmt *s, struct cache_message *out)
+/* A column of what a program may have set, or what holds until then. */
+static int64_t column_or(sqlite3_stmt *s, int column, int64_t otherwise)
 {
-	out->id = sqlite3_column_int64(s, 0);
-	out->received_at = sqlite3_column_int64(s, 1);
-	out->is_size_exact = sqlite3_column_type(s, 3) != SQLITE_NULL;
+	if (sqlite3_column_type(s, column) == SQLITE_NULL)
+		return otherwise;
+	return sqlite3_column_int64(s, column);
+}
+
+/* From MESSAGE_COLUMNS at column at. */
+static void fill_message(sqlite3_stmt *s, int at, struct cache_message *out)
+{
+	out->id = sqlite3_column_int64(s, at);
+	out->received_at = sqlite3_column_int64(s, at + 1);
+	out->is_size_exact = sqlite3_column_type(s, at + 3) != SQLITE_NULL;
 	out->size =
-		(uint64_t)sqlite3_column_int64(s, out->is_size_exact ? 3 : 2);
-	out->is_cached = sqlite3_column_type(s, 4) != SQLITE_NULL;
-	out->is_kept = false;
-	out->links = 1;
-	out->mode = 0600;
-	out->uid = (uid_t)-1;
-	out->gid = (gid_t)-1;
-	out->mtime = (struct timespec){ .tv_sec = out->received_at };
-	out->ctime = out->mtime;
+		(uint64_t)sqlite3_column_int64(s, out->is_size_exact ? at + 3
+	                                                             : at + 2);
+	out->is_kept = sqlite3_column_int64(s, at + 5) != 0;
+	out->is_cached =
+		out->is_kept || sqlite3_column_type(s, at + 4) != SQLITE_NULL;
+	out->links = sqlite3_column_int64(s, at + 6);
+	out->mode = (mode_t)column_or(s, at + 7, MODE_DEFAULT);
+	out->uid = (uid_t)column_or(s, at + 8, -1);
+	out->gid = (gid_t)column_or(s, at + 9, -1);
+	int64_t received_ns = out->received_at * NS_PER_S;
+	out->mtime = time_of(column_or(s, at + 10, received_ns));
+	out->ctime = time_of(column_or(s, at + 11, received_ns));
 }
 
-static void fill_entry(sqlite3_stmt *s, struct cache_entry *out)
+#define MESSAGE_AT 8
+
+/* What ENTRY_COLUMNS and the scan for names have in common. */
+static void fill_name(sqlite3_stmt *s, struct cache_entry *out)
 {
-	fill_message(s, &out->message);
-	int64_t dir = sqlite3_column_int64(s, 5);
-	out->folder = dir / 4;
-	out->place = dir % 4 == CACHE_NEW ? CACHE_NEW : CACHE_CUR;
-	out->id = sqlite3_column_int64(s, 6);
-	out->identity = (uint64_t)sqlite3_column_int64(s, 7);
-	out->flags = (unsigned)sqlite3_column_int64(s, 8);
+	int64_t dir = sqlite3_column_int64(s, 0);
+	out->folder = dir / CACHE_PLACES;
+	out->place = (enum cache_place)(dir % CACHE_PLACES);
+	out->id = sqlite3_column_int64(s, 1);
+	out->identity = (uint64_t)sqlite3_column_int64(s, 2);
+	out->flags = (unsigned)sqlite3_column_int64(s, 3);
 	out->base[0] = '\0';
 	out->info[0] = '\0';
 	out->shown = 0;
+	if (sqlite3_column_type(s, 4) == SQLITE_NULL)
+		return;
+	db_column_text(s, 4, out->base, sizeof(out->base));
+	db_column_text(s, 5, out->info, sizeof(out->info));
+	out->shown = (unsigned)sqlite3_column_int64(s, 6);
 }
 
-static int one_entry(struct db_conn *conn, sqlite3_stmt *s,
-                     struct cache_entry *out)
+void db_fill_entry(sqlite3_stmt *s, struct cache_entry *out)
+{
+	fill_name(s, out);
+	fill_message(s, MESSAGE_AT, &out->message);
+}
+
+int db_one_entry(struct db_conn *conn, sqlite3_stmt *s, struct cache_entry *out)
 {
 	int n = db_step(conn, s);
 	if (n <= 0)
 		return n < 0 ? n : -ENOENT;
-	fill_entry(s, out);
+	db_fill_entry(s, out);
 	(void)sqlite3_reset(s);
 	return 0;
 }
@@ -60,7 +93,7 @@ int db_message_get(struct db_conn *conn, int64_t id, struct cache_message *out)
 	int n = db_step(conn, s);
 	if (n <= 0)
 		return n < 0 ? n : -ENOENT;
-	fill_message(s, out);
+	fill_message(s, 0, out);
 	(void)sqlite3_reset(s);
 	return 0;
 }
@@ -68,10 +101,10 @@ int db_message_get(struct db_conn *conn, int64_t id, struct cache_message *out)
 int db_entry_find(struct db_conn *conn, int64_t folder, uint64_t identity,
                   struct cache_entry *out)
 {
-	return one_entry(conn,
-	                 db_query(conn, SQL_ENTRY_FIND, "ii", folder,
-	                          (int64_t)identity),
-	                 out);
+	return db_one_entry(conn,
+	                    db_query(conn, SQL_ENTRY_FIND, "ii", folder,
+	                             (int64_t)identity),
+	                    out);
 }
 
 int db_entry_by_key(struct db_conn *conn, int64_t folder, const char *key,
@@ -82,8 +115,8 @@ int db_entry_by_key(struct db_conn *conn, int64_t folder, const char *key,
 	int n = db_step(conn, s);
 	if (n <= 0)
 		return n < 0 ? n : -ENOENT;
-	fill_entry(s, out);
-	const char *known = (const char *)sqlite3_column_text(s, 9);
+	db_fill_entry(s, out);
+	const char *known = (const char *)sqlite3_column_text(s, 7);
 	*same_keywords_out = known != NULL && keywords != NULL &&
 	                     strcmp(known, keywords) == 0;
 	(void)sqlite3_reset(s);
@@ -93,9 +126,11 @@ int db_entry_by_key(struct db_conn *conn, int64_t folder, const char *key,
 int db_entry_by_message(struct db_conn *conn, int64_t message,
                         struct cache_entry *out)
 {
-	return one_entry(conn,
-	                 db_query(conn, SQL_ENTRY_BY_MESSAGE, "i", message),
-	                 out);
+	int err =
+		db_one_entry(conn,
+	                     db_query(conn, SQL_ENTRY_BY_MESSAGE, "i", message),
+	                     out);
+	return err == -ENOENT ? db_entry_link(conn, message, 0, out) : err;
 }
 
 int64_t db_entry_count(struct db_conn *conn, int64_t folder,
@@ -114,7 +149,7 @@ int db_scan_begin(struct db_conn *conn, int64_t folder, enum cache_place place,
 {
 	db_scan_end(conn);
 	conn->scan = names_only ? SQL_ENTRY_SCAN_NAMES : SQL_ENTRY_SCAN;
-	return db_query(conn, conn->scan, "ii", dir_of(folder, place), after) ==
+	return db_query(conn, conn->scan, "ii", db_dir(folder, place), after) ==
 	                       NULL
 	               ? -EIO
 	               : 0;
@@ -124,8 +159,15 @@ int db_scan_next(struct db_conn *conn, struct cache_entry *out)
 {
 	sqlite3_stmt *s = conn->statements[conn->scan];
 	int n = db_step(conn, s);
-	if (n > 0)
-		fill_entry(s, out);
+	if (n <= 0)
+		return n;
+	if (conn->scan == SQL_ENTRY_SCAN) {
+		db_fill_entry(s, out);
+		return n;
+	}
+	fill_name(s, out);
+	out->message.id = sqlite3_column_int64(s, MESSAGE_AT);
+	out->message.received_at = sqlite3_column_int64(s, MESSAGE_AT + 1);
 	return n;
 }
 
@@ -148,7 +190,7 @@ int db_entry_add(struct db_conn *conn, int64_t folder, enum cache_place place,
 	do {
 		err = db_run(conn,
 		             db_query(conn, SQL_ENTRY_ADD, "iiiititii",
-		                      dir_of(folder, place), id, folder, id,
+		                      db_dir(folder, place), id, folder, id,
 		                      change->key, (int64_t)change->flags,
 		                      change->keywords, (int64_t)identity++,
 		                      change->received_at));
@@ -172,7 +214,7 @@ int db_entry_add_rows(struct db_conn *conn, int64_t folder,
 	for (size_t i = 0; i < DB_ROWS; i++, id++) {
 		const struct remote_change *c = changes[i];
 		(void)sqlite3_bind_int64(e, ++at,
-		                         dir_of(folder, c->flags == 0
+		                         db_dir(folder, c->flags == 0
 		                                                ? CACHE_NEW
 		                                                : CACHE_CUR));
 		(void)sqlite3_bind_int64(e, ++at, id);
@@ -202,8 +244,8 @@ int db_entry_update(struct db_conn *conn, const struct cache_entry *old,
                     enum cache_place place, const struct remote_change *change)
 {
 	return db_run(conn, db_query(conn, SQL_ENTRY_UPDATE, "iiiitt",
-	                             dir_of(old->folder, old->place), old->id,
-	                             dir_of(old->folder, place),
+	                             db_dir(old->folder, old->place), old->id,
+	                             db_dir(old->folder, place),
 	                             (int64_t)change->flags, change->keywords,
 	                             change->key));
 }
@@ -211,12 +253,8 @@ int db_entry_update(struct db_conn *conn, const struct cache_entry *old,
 int db_entry_remove(struct db_conn *conn, const struct cache_entry *entry)
 {
 	int err = db_run(conn, db_query(conn, SQL_ENTRY_REMOVE, "ii",
-	                                dir_of(entry->folder, entry->place),
+	                                db_dir(entry->folder, entry->place),
 	                                entry->id));
-	if (err < 0)
-		return err;
-	err = db_run(conn, db_query(conn, SQL_MESSAGE_REMOVE, "i",
-	                            entry->message.id));
 	if (err < 0)
 		return err;
 	return db_run(conn, db_query(conn, SQL_VOID_REMOVE, "ii", entry->folder,
@@ -227,8 +265,8 @@ int db_entry_range(struct db_conn *conn, int64_t folder, int64_t *min_out,
                    int64_t *max_out)
 {
 	sqlite3_stmt *s =
-		db_query(conn, SQL_ENTRY_RANGE, "ii", dir_of(folder, CACHE_NEW),
-	                 dir_of(folder, CACHE_CUR));
+		db_query(conn, SQL_ENTRY_RANGE, "ii", db_dir(folder, CACHE_NEW),
+	                 db_dir(folder, CACHE_CUR));
 	int n = db_step(conn, s);
 	if (n <= 0)
 		return n < 0 ? n : -ENOENT;
@@ -272,12 +310,12 @@ int db_void_add(struct db_conn *conn, int64_t folder, int limit, int *count_out)
 int db_void_take(struct db_conn *conn, int64_t folder,
                  const struct remote_change *change, struct cache_entry *out)
 {
-	int err = one_entry(conn,
-	                    db_query(conn, SQL_VOID_FIND, "iiii", folder,
-	                             change->received_at,
-	                             (int64_t)change->claimed_size,
-	                             (int64_t)change->identity),
-	                    out);
+	int err = db_one_entry(conn,
+	                       db_query(conn, SQL_VOID_FIND, "iiii", folder,
+	                                change->received_at,
+	                                (int64_t)change->claimed_size,
+	                                (int64_t)change->identity),
+	                       out);
 	if (err < 0)
 		return err;
 	return db_run(conn,
@@ -286,7 +324,8 @@ int db_void_take(struct db_conn *conn, int64_t folder,
 
 int db_void_next(struct db_conn *conn, int64_t folder, struct cache_entry *out)
 {
-	return one_entry(conn, db_query(conn, SQL_VOID_NEXT, "i", folder), out);
+	return db_one_entry(conn, db_query(conn, SQL_VOID_NEXT, "i", folder),
+	                    out);
 }
 
 int db_source_get(struct db_conn *conn, int64_t message, struct db_source *out)

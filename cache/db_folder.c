@@ -14,15 +14,15 @@ static void fill_folder(sqlite3_stmt *s, struct cache_folder *out)
 	db_column_text(s, 2, out->level, sizeof(out->level));
 	out->attributes = (unsigned)sqlite3_column_int64(s, 3);
 	out->is_listed = sqlite3_column_int64(s, 4) != 0;
-	out->is_local = false;
-	out->places = out->attributes & MAIL_FOLDER_NOSELECT ? 0 : 7;
 	out->messages = sqlite3_column_int64(s, 5);
 	out->changed_ns = sqlite3_column_int64(s, 6);
 	out->entries_changed_ns[CACHE_NEW] = sqlite3_column_int64(s, 7);
 	out->entries_changed_ns[CACHE_CUR] = sqlite3_column_int64(s, 8);
-	out->entries_changed_ns[CACHE_TMP] = out->changed_ns;
-	out->entries_changed_ns[CACHE_TOP] = out->changed_ns;
 	out->children = sqlite3_column_int64(s, 9);
+	out->places = (unsigned)sqlite3_column_int64(s, 10);
+	out->is_local = sqlite3_column_int64(s, 11) != 0;
+	out->entries_changed_ns[CACHE_TMP] = sqlite3_column_int64(s, 12);
+	out->entries_changed_ns[CACHE_TOP] = out->changed_ns;
 }
 
 static int one_folder(struct db_conn *conn, sqlite3_stmt *s,
@@ -64,7 +64,7 @@ int db_folder_each(struct db_conn *conn, int64_t after,
 	                  out);
 }
 
-char *db_folder_name(struct db_conn *conn, int64_t id)
+char *db_folder_path(struct db_conn *conn, int64_t id)
 {
 	char *name = NULL;
 	struct cache_folder folder;
@@ -82,13 +82,35 @@ char *db_folder_name(struct db_conn *conn, int64_t id)
 	return name;
 }
 
+char *db_folder_name(struct db_conn *conn, int64_t id)
+{
+	sqlite3_stmt *s = db_query(conn, SQL_FOLDER_SERVER_NAME, "i", id);
+	if (db_step(conn, s) <= 0)
+		return NULL;
+	const char *name = (const char *)sqlite3_column_text(s, 0);
+	char *copy = name != NULL ? xstrdup(name) : NULL;
+	(void)sqlite3_reset(s);
+	return copy;
+}
+
+int db_folder_by_name(struct db_conn *conn, const char *name,
+                      struct cache_folder *out)
+{
+	return one_folder(conn, db_query(conn, SQL_FOLDER_BY_SERVER, "t", name),
+	                  out);
+}
+
 int db_folder_add(struct db_conn *conn, int64_t parent, const char *level,
-                  unsigned attributes, int64_t *id_out)
+                  unsigned attributes, const char *name, int64_t *id_out)
 {
 	int64_t id = conn->db->next_folder;
+	bool is_mailbox =
+		name != NULL && (attributes & MAIL_FOLDER_NOSELECT) == 0;
 	int err = db_run(conn,
-	                 db_query(conn, SQL_FOLDER_ADD, "iitii", id, parent,
-	                          level, (int64_t)attributes, clock_wall_ns()));
+	                 db_query(conn, SQL_FOLDER_ADD, "iitiiit", id, parent,
+	                          level, (int64_t)attributes, clock_wall_ns(),
+	                          (int64_t)(is_mailbox ? DB_PLACES_ALL : 0),
+	                          name));
 	if (err == 0)
 		err = db_folder_touch(conn, parent);
 	if (err < 0)
@@ -96,6 +118,37 @@ int db_folder_add(struct db_conn *conn, int64_t parent, const char *level,
 	conn->db->next_folder++;
 	*id_out = id;
 	return 0;
+}
+
+int db_folder_set_name(struct db_conn *conn, int64_t id, const char *name)
+{
+	return db_run(conn, db_query(conn, SQL_FOLDER_SET_SERVER_NAME, "it", id,
+	                             name));
+}
+
+int db_folder_renamed(struct db_conn *conn, const char *from, const char *to)
+{
+	return db_run(conn, db_query(conn, SQL_FOLDER_MOVE_SERVER_NAMES, "tt",
+	                             from, to));
+}
+
+int db_folder_move(struct db_conn *conn, int64_t id, int64_t parent,
+                   const char *level)
+{
+	return db_run(conn, db_query(conn, SQL_FOLDER_MOVE, "iit", id, parent,
+	                             level));
+}
+
+int db_folder_set_places(struct db_conn *conn, int64_t id, unsigned places)
+{
+	return db_run(conn, db_query(conn, SQL_FOLDER_SET_PLACES, "ii", id,
+	                             (int64_t)places));
+}
+
+int db_folder_set_local(struct db_conn *conn, int64_t id, bool is_local)
+{
+	return db_run(conn, db_query(conn, SQL_FOLDER_SET_LOCAL, "ii", id,
+	                             (int64_t)is_local));
 }
 
 int db_folder_set_attributes(struct db_conn *conn, int64_t id,
@@ -148,13 +201,18 @@ int db_progress_set(struct db_conn *conn, int64_t folder,
 int db_folder_apply(struct db_conn *conn, int64_t folder,
                     const struct db_delta *delta)
 {
-	if (!delta->is_changed[CACHE_NEW] && !delta->is_changed[CACHE_CUR])
+	bool is_any = false;
+	for (int i = 0; i < CACHE_PLACES; i++)
+		is_any |= delta->is_changed[i];
+	if (!is_any)
 		return 0;
-	return db_run(conn, db_query(conn, SQL_FOLDER_APPLY, "iiiiii", folder,
+	return db_run(conn, db_query(conn, SQL_FOLDER_APPLY, "iiiiiiii", folder,
 	                             clock_wall_ns(), delta->count[CACHE_NEW],
 	                             delta->count[CACHE_CUR],
 	                             (int64_t)delta->is_changed[CACHE_NEW],
-	                             (int64_t)delta->is_changed[CACHE_CUR]));
+	                             (int64_t)delta->is_changed[CACHE_CUR],
+	                             (int64_t)delta->is_changed[CACHE_TMP],
+	                             (int64_t)delta->is_changed[CACHE_TOP]));
 }
 
 int db_totals_get(struct db_conn *conn, struct db_totals *out)

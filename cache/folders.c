@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cache/core.h"
+#include "cache/journal.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/mem.h"
@@ -117,13 +118,13 @@ static int receive(struct list *l, struct remote *r)
 
 /* Begin, do, commit: the changes of the tree are few and small. */
 static int add_level(struct list *l, int64_t parent, const char *level,
-                     unsigned attributes, int64_t *id_out)
+                     unsigned attributes, const char *name, int64_t *id_out)
 {
 	struct db_conn *conn;
 	int err = db_begin(l->cache->db, &conn);
 	if (err < 0)
 		return err;
-	err = db_folder_add(conn, parent, level, attributes, id_out);
+	err = db_folder_add(conn, parent, level, attributes, name, id_out);
 	if (err < 0) {
 		db_rollback(conn);
 		return err;
@@ -149,7 +150,11 @@ static int set_attributes(struct list *l, const struct cache_folder *folder,
 	if (err < 0)
 		return err;
 	const struct db_progress nothing = { "", "" };
+	bool was_level = (folder->attributes & MAIL_FOLDER_NOSELECT) != 0;
 	err = db_folder_set_attributes(conn, folder->id, attributes);
+	if (err == 0 && is_emptied != was_level)
+		err = db_folder_set_places(conn, folder->id,
+		                           is_emptied ? 0 : DB_PLACES_ALL);
 	if (err == 0)
 		err = db_folder_touch(conn, folder->id);
 	if (err == 0 && is_emptied)
@@ -166,14 +171,34 @@ static int set_attributes(struct list *l, const struct cache_folder *folder,
 	return err;
 }
 
-static int find_level(struct list *l, int64_t parent, const char *level,
-                      struct cache_folder *out)
+/*
+ * The folder that the server calls name; else the one that stands where it
+ * would: then it was made here, and there as well by now.
+ */
+static int find_level(struct list *l, const char *name, int64_t parent,
+                      const char *level, struct cache_folder *out)
 {
 	struct db_conn *conn;
 	int err = db_begin(l->cache->db, &conn);
 	if (err < 0)
 		return err;
-	err = db_folder_find(conn, parent, level, out);
+	err = db_folder_by_name(conn, name, out);
+	if (err == -ENOENT) {
+		err = db_folder_find(conn, parent, level, out);
+		auto_free char *other =
+			err == 0 ? db_folder_name(conn, out->id) : NULL;
+		if (err == 0 && other != NULL)
+			err = -EEXIST;
+		if (err == 0)
+			err = db_folder_set_name(conn, out->id, name);
+		if (err == 0)
+			err = db_folder_set_places(conn, out->id,
+			                           DB_PLACES_ALL);
+		if (err == 0)
+			err = journal_folder(conn, out->id);
+		if (err == 0)
+			return db_commit(conn);
+	}
 	db_rollback(conn);
 	return err;
 }
@@ -181,55 +206,95 @@ static int find_level(struct list *l, int64_t parent, const char *level,
 /* Bring one folder, and the levels above it, into the tree. */
 static int place(struct list *l, struct listed *listed)
 {
-	auto_free char *levels = xstrdup(listed->name);
-	char *rest = levels;
+	auto_free char *name = xstrdup(listed->name);
 	int64_t parent = CACHE_ROOT;
-	for (char *level; (level = strsep(&rest, "/")) != NULL;) {
+	for (char *level = name, *end; level != NULL; level = end) {
 		struct cache_folder folder;
-		bool is_last = rest == NULL;
+		end = strchr(level, '/');
+		if (end != NULL)
+			*end = '\0';
 		unsigned attributes =
-			is_last ? listed->attributes : MAIL_FOLDER_NOSELECT;
-		int err = find_level(l, parent, level, &folder);
+			end == NULL ? listed->attributes : MAIL_FOLDER_NOSELECT;
+		int err = find_level(l, name, parent, level, &folder);
 		if (err == -ENOENT)
-			err = add_level(l, parent, level, attributes,
+			err = add_level(l, parent, level, attributes, name,
 			                &folder.id);
-		else if (err == 0 && (is_last || !is_seen(l, folder.id)))
+		else if (err == 0 && (end == NULL || !is_seen(l, folder.id)))
 			err = set_attributes(l, &folder, attributes);
+		if (err == -EEXIST) {
+			log_warn("a folder is in the way of %s", name);
+			return 0; /* until that one is renamed there, too */
+		}
 		if (err < 0)
 			return err;
 		see(l, folder.id);
 		parent = folder.id;
+		if (end != NULL)
+			*end++ = '/';
 	}
 	listed->folder = parent;
 	return 0;
 }
 
+/* The next that the server is thought to have. */
 static int next_folder(struct list *l, int64_t after, struct cache_folder *out)
 {
 	struct db_conn *conn;
 	int err = db_begin(l->cache->db, &conn);
 	if (err < 0)
 		return err;
-	err = db_folder_each(conn, after, out);
+	while ((err = db_folder_each(conn, after, out)) == 0) {
+		auto_free char *name = db_folder_name(conn, out->id);
+		if (name != NULL)
+			break;
+		after = out->id;
+	}
 	db_rollback(conn);
 	return err;
+}
+
+/*
+ * What is here and not on the server outlives its folder there: deliveries
+ * make it anew, and other files stay in a directory.
+ */
+static int keep_or_remove(struct db_conn *conn,
+                          const struct cache_folder *folder, bool *is_kept_out)
+{
+	struct journal_row row = { .id = 0 };
+	bool is_any = false, has_births = false;
+	for (int i = 0; i < CACHE_PLACES; i++)
+		is_any |= db_entry_any(conn, folder->id, (enum cache_place)i);
+	*is_kept_out = is_any && folder->parent != DB_REMOVED;
+	if (!*is_kept_out)
+		return is_any ? -ENOTEMPTY : db_folder_remove(conn, folder);
+	while (!has_births &&
+	       journal_of_folder(conn, folder->id, row.id, &row) == 0)
+		has_births = row.target == folder->id;
+	const struct db_progress nothing = { "", "" };
+	int err = db_folder_set_name(conn, folder->id, NULL);
+	if (err == 0)
+		err = db_folder_set_local(conn, folder->id, !has_births);
+	if (err == 0)
+		err = db_progress_set(conn, folder->id, &nothing);
+	return err < 0 ? err : journal_folder(conn, folder->id);
 }
 
 static int remove_folder(struct list *l, const struct cache_folder *folder)
 {
 	struct db_conn *conn;
+	bool is_kept;
 	int err = pull_empty(l->cache, folder->id);
 	if (err == 0)
 		err = db_begin(l->cache->db, &conn);
 	if (err < 0)
 		return err;
-	err = db_folder_remove(conn, folder);
+	err = keep_or_remove(conn, folder, &is_kept);
 	if (err < 0) {
 		db_rollback(conn);
-		return err;
+		return err == -ENOTEMPTY ? 0 : err;
 	}
 	err = db_commit(conn);
-	if (err == 0) {
+	if (err == 0 && !is_kept) {
 		jobs_listed(l->cache->jobs, folder->id, -ENOENT);
 		tell_folders(l->cache, folder->parent, folder->level);
 	}
@@ -247,12 +312,12 @@ static int remove_unseen(struct list *l)
 		while ((err = next_folder(l, folder.id, &folder)) == 0) {
 			if (is_seen(l, folder.id))
 				continue;
-			is_any = true;
 			if (folder.children > 0)
 				continue;
 			err = remove_folder(l, &folder);
 			if (err < 0)
 				return err;
+			is_any = true;
 		}
 		if (err != -ENOENT)
 			return err;

@@ -20,6 +20,7 @@ struct jobs *jobs_new(int timeout_ms)
 	TAILQ_INIT(&jobs->readers);
 	TAILQ_INIT(&jobs->ahead);
 	TAILQ_INIT(&jobs->pulls);
+	jobs->push_at = DEADLINE_NEVER;
 	for (size_t i = 0; i < JOBS_BUCKETS; i++)
 		LIST_INIT(&jobs->buckets[i]);
 	for (size_t i = 0; i < JOBS_SESSIONS; i++)
@@ -169,9 +170,10 @@ static bool does_bodies_locked(const struct jobs *jobs, size_t session)
 	return true;
 }
 
+/* The one that sends, too: so a pull never meets what is just being sent. */
 static bool does_pulls(size_t session)
 {
-	return session != 1;
+	return session == 0;
 }
 
 static enum work next_locked(struct jobs *jobs, size_t session)
@@ -185,6 +187,8 @@ static enum work next_locked(struct jobs *jobs, size_t session)
 		return WORK_LIST;
 	if (pulls && jobs_pull_next_locked(jobs, true) != NULL)
 		return WORK_PULL;
+	if (session == 0 && clock_now_ms() >= jobs->push_at)
+		return WORK_PUSH;
 	if (bodies && !TAILQ_EMPTY(&jobs->ahead))
 		return WORK_BODIES;
 	/* What the last list found comes before the next. */
@@ -228,7 +232,10 @@ enum work jobs_next(struct jobs *jobs, size_t session, int64_t *until_out)
 {
 	(void)pthread_mutex_lock(&jobs->lock);
 	enum work work = next_locked(jobs, session);
-	*until_out = session == 0 ? jobs->list_at : DEADLINE_NEVER;
+	*until_out = DEADLINE_NEVER;
+	if (session == 0)
+		*until_out = jobs->list_at < jobs->push_at ? jobs->list_at
+		                                           : jobs->push_at;
 	jobs->served[session].is_asleep = work == WORK_NONE;
 	jobs->served[session].sleeps_until = *until_out;
 	(void)pthread_mutex_unlock(&jobs->lock);
@@ -265,4 +272,25 @@ int64_t jobs_backoff_until(struct jobs *jobs, size_t session, int64_t until)
 	s->is_asleep = true;
 	(void)pthread_mutex_unlock(&jobs->lock);
 	return until;
+}
+
+void jobs_push_by(struct jobs *jobs, int64_t when)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	if (when < jobs->push_at)
+		jobs->push_at = when;
+	struct served *s = &jobs->served[0];
+	bool is_early =
+		s->is_asleep && s->failure == 0 && s->sleeps_until > when;
+	if (is_early)
+		s->is_asleep = false;
+	(void)pthread_mutex_unlock(&jobs->lock);
+	jobs_wake(jobs, is_early ? 1 : 0);
+}
+
+void jobs_push_begin(struct jobs *jobs)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	jobs->push_at = DEADLINE_NEVER;
+	(void)pthread_mutex_unlock(&jobs->lock);
 }

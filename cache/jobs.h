@@ -28,6 +28,7 @@ enum work {
 	WORK_BODIES,
 	WORK_LIST,
 	WORK_PULL,
+	WORK_PUSH,
 };
 
 struct jobs *jobs_new(int timeout_ms);
@@ -96,6 +97,10 @@ void jobs_receiving(struct jobs *jobs, size_t session, int fd);
 
 /* When to list the folders next. */
 void jobs_list_at(struct jobs *jobs, int64_t when);
+
+/* The journal has something to send by then; and: that is being done. */
+void jobs_push_by(struct jobs *jobs, int64_t when);
+void jobs_push_begin(struct jobs *jobs);
 
 /*
  * Queue a folder for a pull that brings it to state; messages is how many it

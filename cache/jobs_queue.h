@@ -88,6 +88,7 @@ struct jobs {
 	size_t ahead_count;
 	struct pull_list pulls;
 	int64_t list_at;
+	int64_t push_at;
 };
 
 /* jobs.c */

@@ -42,6 +42,9 @@ enum journal_state {
 	JOURNAL_REFUSED,
 };
 
+/* For journal_row.after: replaced, and there is nothing to wait for. */
+#define JOURNAL_REPLACED (-1)
+
 #define JOURNAL_KEYWORDS_MAX 1023
 #define JOURNAL_WHY_MAX      159
 
@@ -57,13 +60,17 @@ struct journal_row {
 	char key[REMOTE_KEY_MAX + 1]; /* "": none */
 	unsigned flags;               /* as the server has them */
 	char keywords[JOURNAL_KEYWORDS_MAX + 1];
-	int64_t not_before; /* wall clock, ms */
-	int64_t created_at; /* the same */
+	int64_t not_before; /* clock_now_ms(); a restart sets it to 0 */
+	int64_t created_at; /* wall clock, ms */
 	int tries;
-	int64_t after; /* a row that must have ended first; 0: none */
+	/*
+	 * Of a removal: 0, or the message was replaced, and this row, if it
+	 * still is, must have ended first.
+	 */
+	int64_t after;
 	/* Of what was sent: see push.c. */
 	char mark[REMOTE_CURSOR_MAX + 1];
-	int64_t sent_at;
+	int64_t sent_at; /* clock_now_ms() */
 	uint64_t wire_size;
 	int err; /* if refused */
 	char why[JOURNAL_WHY_MAX + 1];
@@ -100,7 +107,10 @@ int journal_wish(struct db_conn *conn, const struct journal_row *row,
 int journal_copy_source(struct db_conn *conn, const struct journal_row *row,
                         int64_t *folder_out, char key_out[REMOTE_KEY_MAX + 1]);
 
-/* When the next row may be sent, wall clock in ms; INT64_MAX: none. */
+/* The largest number of a row. */
+int64_t journal_last(struct db_conn *conn);
+
+/* When the next row may be sent, clock_now_ms(); INT64_MAX: none. */
 int64_t journal_due_at(struct db_conn *conn);
 
 /* Save a row's state, not_before, tries, mark, sent_at, wire_size, err, why. */
@@ -127,12 +137,69 @@ int journal_merge(struct db_conn *conn, struct journal_row *row, unsigned flags,
                   const char *keywords, bool *is_changed_out,
                   struct cache_entry *old_out);
 
-/* A folder's row ended well: server_name is what it should be. */
-int journal_folder_done(struct db_conn *conn, const struct journal_row *row);
+/*
+ * A folder's row ended well: the server calls it name now (NULL: it is gone),
+ * and what is below accordingly.  If that is not what it is called here, a row
+ * says so.
+ */
+int journal_folder_done(struct db_conn *conn, const struct journal_row *row,
+                        const char *name);
 
 int journal_drop(struct db_conn *conn, const struct journal_row *row);
 
-/* For tables of messages without names or rows: files to be removed. */
+/*
+ * An entry that the pull made of what was found to be another row's message:
+ * it goes.  *is_entry_out, *entry_out: for the listeners.
+ */
+int journal_absorb(struct db_conn *conn, int64_t folder, const char *key,
+                   bool *is_entry_out, struct cache_entry *entry_out);
+
+/*
+ * Remove a message that has neither names nor rows: true; then, after the
+ * commit, its files are to go, file_forget().
+ */
+int journal_reap(struct db_conn *conn, int64_t message, bool *is_dead_out);
+
+/*
+ * For what changes entries.  All keep a row that was sent, and save what it is
+ * to become.
+ *
+ * begin: the row of an entry's copy on the server, made if there is none;
+ * -ENOENT: the server does not know of the entry.  Then change the entry, and
+ * end: with the entry as it is now (NULL: it went), drop the row or save what
+ * is wanted; it may be sent after not_before.
+ */
+int journal_birth(struct db_conn *conn, const struct cache_entry *entry,
+                  int64_t not_before, int64_t *row_out);
+int journal_begin(struct db_conn *conn, const struct cache_entry *entry,
+                  struct journal_row *out);
+int journal_end(struct db_conn *conn, struct journal_row *row,
+                const struct cache_entry *now, int64_t not_before);
+/* What the row's entry was, for journal_undo(); before it goes. */
+int journal_remember(struct db_conn *conn, const struct journal_row *row,
+                     const struct cache_entry *entry);
+/* Back comes the entry of a removal; it is *entry_out. */
+int journal_undo(struct db_conn *conn, struct journal_row *row,
+                 struct cache_entry *entry_out);
+/*
+ * What the server should call a folder now: its level below what the server
+ * calls the one above.  To be freed; NULL: it is gone.
+ */
+char *journal_goal(struct db_conn *conn, const struct cache_folder *folder);
+/* A removal was a replacement: see journal_row.after. */
+int journal_set_after(struct db_conn *conn, int64_t row, int64_t after);
+/* Rows about a folder: make or drop what its two names call for. */
+int journal_folder(struct db_conn *conn, int64_t folder);
+/* SETTLING rows whose time has come are READY, unless is_busy says no. */
+int journal_settle(struct db_conn *conn, int64_t now,
+                   bool (*is_busy)(void *arg, int64_t message), void *arg);
+/* For pulls: keys of a folder are void; and the row that is found again. */
+int journal_void(struct db_conn *conn, int64_t folder);
+int journal_void_take(struct db_conn *conn, int64_t folder,
+                      const struct remote_change *change,
+                      struct journal_row *out);
+int journal_restart(struct db_conn *conn);
+
 struct journal_counts {
 	int64_t pending, held, refused;
 };

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "cache/core.h"
+#include "cache/journal.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/fault.h"
@@ -41,6 +42,10 @@ struct pull {
 	/* Entries known before, and a bit for each that was named since. */
 	int64_t first, last;
 	unsigned char *seen; /* NULL: there were none */
+	/* Rows of the journal that were named; those above last_row are new. */
+	int64_t *rows_seen;
+	size_t row_count;
+	int64_t last_row;
 	struct gathered gathered[DB_BATCH];
 	size_t gathered_count;
 	struct strbuf text;
@@ -128,23 +133,76 @@ static void moved(struct pull *p, const struct cache_entry *old)
 	p->moved[p->moved_count++] = *old;
 }
 
+static void see_row(struct pull *p, int64_t row)
+{
+	if ((p->row_count & (p->row_count + 1)) == 0)
+		p->rows_seen =
+			xrealloc(p->rows_seen, (2 * p->row_count + 2) *
+		                                       sizeof(*p->rows_seen));
+	p->rows_seen[p->row_count++] = row;
+}
+
+/* A message may have lost its last name and row. */
+static int reap(struct pull *p, int64_t message)
+{
+	bool is_dead = false;
+	int err = journal_reap(p->conn, message, &is_dead);
+	if (err == 0 && is_dead) {
+		body_remove(p->cache->bodies, message);
+		file_remove(p->cache->files, message);
+	}
+	return err;
+}
+
+/* Removes the entry, and its message if that was the last of it. */
 static int remove_entry(struct pull *p, const struct cache_entry *old)
 {
+	bool is_dead = false;
 	int err = db_entry_remove(p->conn, old);
+	if (err == 0)
+		err = db_message_link(p->conn, old->message.id, -1);
+	if (err == 0)
+		err = journal_reap(p->conn, old->message.id, &is_dead);
 	if (err < 0)
 		return err;
 	/*
 	 * Before the commit, for a file that no row names is never found
 	 * again; the other way round it is only fetched once more.
 	 */
-	if (old->message.is_cached) {
+	if (is_dead && !old->message.is_kept && old->message.is_cached) {
 		body_remove(p->cache->bodies, old->message.id);
 		p->freed += old->message.size;
 	}
+	if (is_dead && old->message.is_kept)
+		file_remove(p->cache->files, old->message.id);
 	p->delta.count[old->place]--;
 	p->delta.is_changed[old->place] = true;
 	moved(p, old);
 	return 0;
+}
+
+/* The journal has something to say about a message that changed there. */
+static int apply_to_row(struct pull *p, struct journal_row *row,
+                        const struct remote_change *change)
+{
+	struct cache_entry old;
+	bool is_changed = false;
+	int err = 0;
+	see_row(p, row->id);
+	if (change->kind == REMOTE_GONE) {
+		/* A move of ours: its outcome is found out otherwise. */
+		if (row->state == JOURNAL_SENT)
+			return 0;
+		err = journal_gone(p->conn, row, &is_changed, &old);
+		if (err == 0)
+			err = reap(p, row->message);
+	} else if (change->kind != REMOTE_PRESENT && p->has_flags) {
+		err = journal_merge(p->conn, row, change->flags,
+		                    change->keywords, &is_changed, &old);
+	}
+	if (err == 0 && is_changed)
+		moved(p, &old);
+	return err;
 }
 
 /*
@@ -188,6 +246,18 @@ static int apply_message(struct pull *p, const struct remote_change *change)
 	}
 	if (err != -ENOENT)
 		return err;
+	struct journal_row row;
+	err = journal_by_key(p->conn, p->folder, change->key, &row);
+	if (err == 0)
+		return apply_to_row(p, &row, change);
+	if (err == -ENOENT && p->has_void)
+		err = journal_void_take(p->conn, p->folder, change, &row);
+	if (err == 0) {
+		see_row(p, row.id);
+		return 0;
+	}
+	if (err != -ENOENT)
+		return err;
 	if (p->has_void) {
 		err = db_void_take(p->conn, p->folder, change, &entry);
 		if (err == 0) {
@@ -213,8 +283,13 @@ static int apply_known(struct pull *p, const struct remote_change *change)
 	bool same_keywords;
 	int err = db_entry_by_key(p->conn, p->folder, change->key, &entry,
 	                          &same_keywords, change->keywords);
-	if (err == -ENOENT)
-		return 0; /* of a message that we were never told of */
+	struct journal_row row;
+	if (err == -ENOENT) {
+		err = journal_by_key(p->conn, p->folder, change->key, &row);
+		if (err == -ENOENT)
+			return 0; /* one that we were never told of */
+		return err < 0 ? err : apply_to_row(p, &row, change);
+	}
 	if (err < 0)
 		return err;
 	if (change->kind == REMOTE_GONE)
@@ -233,6 +308,9 @@ static int apply_reset(struct pull *p)
 	log_info("the server numbers its messages anew; matching them");
 	free(take(p->seen));
 	p->has_void = true;
+	int voided = journal_void(p->conn, p->folder);
+	if (voided < 0)
+		return voided;
 	do {
 		int err = commit_batch(p);
 		if (err == 0)
@@ -328,6 +406,16 @@ static int apply_gathered(struct pull *p)
 	return err < 0 ? err : commit_batch(p);
 }
 
+/* What the server does not know of cannot be gone from it. */
+static int remove_known(struct pull *p, const struct cache_entry *entry)
+{
+	char key[REMOTE_KEY_MAX + 1];
+	int err = db_entry_key(p->conn, entry, key);
+	if (err < 0 || key[0] == '\0')
+		return err;
+	return remove_entry(p, entry);
+}
+
 /*
  * Remove what no change named, among the next entries of a place after
  * *after_io.  A transaction of its own, however few there are: rows that stay
@@ -353,17 +441,55 @@ static int sweep_some(struct pull *p, enum cache_place place, int64_t *after_io)
 	db_scan_end(p->conn);
 	int err = n < 0 ? n : 0;
 	for (size_t i = 0; i < count && err == 0; i++)
-		err = remove_entry(p, &unseen[i]);
+		err = remove_known(p, &unseen[i]);
 	if (err == 0)
 		err = commit_batch(p);
 	return err < 0 ? err : n;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+	return (*x > *y) - (*x < *y);
+}
+
+/* The same for those of which the journal knows more. */
+static int remove_unseen_rows(struct pull *p, bool is_void)
+{
+	const struct remote_change gone = { .kind = REMOTE_GONE };
+	struct journal_row row = { .id = 0 };
+	int err;
+	if (p->row_count > 0)
+		qsort(p->rows_seen, p->row_count, sizeof(*p->rows_seen),
+		      compare_ids);
+	for (;;) {
+		err = next_row(p);
+		if (err == 0)
+			err = journal_of_folder(p->conn, p->folder, row.id,
+			                        &row);
+		if (err < 0 || row.id > p->last_row)
+			break;
+		bool is_theirs = is_void ? row.is_void : row.key[0] != '\0';
+		bool is_named = p->row_count > 0 &&
+		                bsearch(&row.id, p->rows_seen, p->row_count,
+		                        sizeof(row.id), compare_ids) != NULL;
+		if (row.folder != p->folder || !is_theirs || is_named)
+			continue;
+		size_t seen = p->row_count;
+		err = apply_to_row(p, &row, &gone);
+		p->row_count = seen;
+		if (err < 0)
+			break;
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
 /* A complete pull ended well: what it did not name is gone. */
 static int remove_unseen(struct pull *p)
 {
-	if (p->seen == NULL)
-		return 0;
+	int err = remove_unseen_rows(p, false);
+	if (err < 0 || p->seen == NULL)
+		return err;
 	for (int place = 0; place < CACHE_MAIL_PLACES; place++) {
 		int64_t after = 0;
 		int n;
@@ -384,7 +510,7 @@ static int remove_void(struct pull *p)
 		if (err == 0)
 			err = db_void_next(p->conn, p->folder, &entry);
 		if (err == -ENOENT)
-			return 0;
+			return remove_unseen_rows(p, true);
 		if (err == 0)
 			err = remove_entry(p, &entry);
 		if (err < 0)
@@ -476,6 +602,7 @@ static int prepare(struct pull *p, struct db_progress *progress,
 		p->is_listed = folder.is_listed;
 		p->known = folder.messages;
 		p->has_void = db_void_next(p->conn, p->folder, &entry) == 0;
+		p->last_row = journal_last(p->conn);
 		*name_out = db_folder_name(p->conn, p->folder);
 		err = *name_out != NULL ? 0 : -ENOENT;
 		if (db_entry_range(p->conn, p->folder, &p->first, &p->last) ==
@@ -506,6 +633,7 @@ int pull_folder(struct cache *c, struct remote *r, const struct jobs_pull *job,
 		log_context(c->account, NULL);
 	}
 	free(p->seen);
+	free(p->rows_seen);
 	strbuf_release(&p->text);
 	free(p);
 	db_checkpoint(c->db, *more_out);
@@ -519,6 +647,8 @@ int pull_empty(struct cache *c, int64_t folder)
 	p->folder = folder;
 	p->is_listed = true;
 	int err = begin_batch(p);
+	if (err == 0)
+		p->last_row = journal_last(p->conn);
 	if (err == 0 &&
 	    db_entry_range(p->conn, folder, &p->first, &p->last) == 0)
 		p->seen = xmalloc((size_t)(p->last - p->first) / 8 + 1);
@@ -528,6 +658,7 @@ int pull_empty(struct cache *c, int64_t folder)
 		err = commit_batch(p);
 	give_up(p);
 	free(p->seen);
+	free(p->rows_seen);
 	free(p);
 	return err;
 }

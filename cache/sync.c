@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #include "cache/core.h"
+#include "cache/journal.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -20,6 +21,7 @@
 #define BACKOFF_MAX_MS   (15 * 60 * 1000)
 /* Servers lock out who insists. */
 #define REJECTIONS_MAX 3
+#define PUSH_AGAIN_MS  1000
 
 static void sleep_until(struct session *s, int64_t deadline)
 {
@@ -135,11 +137,70 @@ static bool connect_session(struct session *s)
 	return false;
 }
 
+/* When is there more to send? */
+static void push_later(struct cache *c)
+{
+	struct db_conn *conn;
+	if (db_begin(c->db, &conn) < 0)
+		return;
+	int64_t due = journal_due_at(conn);
+	db_rollback(conn);
+	if (due == INT64_MAX)
+		return;
+	/* What is due and was not sent waits for something: look again. */
+	int64_t soonest = deadline_in(PUSH_AGAIN_MS);
+	jobs_push_by(c->jobs, due > soonest ? due : soonest);
+}
+
+static bool is_busy(void *arg, int64_t message)
+{
+	struct cache *c = arg;
+	return file_has_writer(c->files, message);
+}
+
+static int settle_dust(struct cache *c)
+{
+	struct db_conn *conn;
+	int err = db_begin(c->db, &conn);
+	if (err < 0)
+		return err;
+	err = journal_settle(conn, clock_now_ms(), is_busy, c);
+	if (err == 0)
+		return db_commit(conn);
+	db_rollback(conn);
+	return err;
+}
+
+static int push(struct session *s)
+{
+	jobs_push_begin(s->cache->jobs);
+	int err = settle_dust(s->cache);
+	if (err == 0)
+		err = push_journal(s);
+	push_later(s->cache);
+	db_checkpoint(s->cache->db, false);
+	return err;
+}
+
+/*
+ * A pull must not take for new what we sent ourselves: first see what became
+ * of that.  While it cannot be known the folder is not pulled.
+ */
+static int settle_first(struct session *s, const struct jobs_pull *pull,
+                        bool *is_blocked_out)
+{
+	struct cache *c = s->cache;
+	int err = settle_folder(s, pull->folder, is_blocked_out);
+	if (err == 0 && *is_blocked_out)
+		jobs_pull_end(c->jobs, pull->folder, false);
+	return err;
+}
+
 static int do_work(struct session *s, enum work work, int64_t *folder_out)
 {
 	struct cache *c = s->cache;
 	struct jobs_pull pull;
-	bool more = false;
+	bool more = false, is_blocked = false;
 	int err = 0;
 	switch (work) {
 	case WORK_NONE:
@@ -151,10 +212,15 @@ static int do_work(struct session *s, enum work work, int64_t *folder_out)
 		if (err == 0)
 			jobs_list_at(c->jobs, deadline_in(c->interval_ms));
 		return err;
+	case WORK_PUSH:
+		return push(s);
 	case WORK_PULL:
 		if (!jobs_pull_take(c->jobs, &pull))
 			return 0;
 		*folder_out = pull.folder;
+		err = settle_first(s, &pull, &is_blocked);
+		if (err < 0 || is_blocked)
+			return err;
 		err = pull_folder(c, s->remote, &pull, &more);
 		if (err == 0)
 			jobs_pull_end(c->jobs, *folder_out, more);

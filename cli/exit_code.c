@@ -23,6 +23,7 @@ int exit_code(int err)
 	case ENOENT:
 	case ENOTDIR:
 		return EX_NOINPUT;
+	case EEXIST:
 	case ENOSPC:
 	case EDQUOT:
 	case EROFS:

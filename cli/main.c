@@ -15,6 +15,7 @@
 #include "cli/config.h"
 #include "cli/daemon.h"
 #include "cli/exit_code.h"
+#include "cli/import.h"
 #include "cli/mountpoint.h"
 #include "cli/options.h"
 #include "cli/status.h"
@@ -97,25 +98,30 @@ static int run_mount(const struct options *options,
 	return code;
 }
 
+static int complain_of_account(const char *name, const struct config *config)
+{
+	(void)fprintf(stderr, "mailmount: %s: no such account; there is", name);
+	for (size_t i = 0; i < config->account_count; i++)
+		(void)fprintf(stderr, " %s", config->accounts[i].name);
+	(void)fputc('\n', stderr);
+	return EX_USAGE;
+}
+
 static int run_on_accounts(const struct options *options,
                            const struct config *config)
 {
-	size_t count = 0;
+	size_t count = options->word_count;
+	bool is_all = count == 0;
+	if (is_all)
+		count = config->account_count;
 	auto_free const struct config_account **accounts =
-		xcalloc(config->account_count, sizeof(struct config_account *));
-	for (size_t i = 0; i < config->account_count; i++)
-		if (options->account == NULL ||
-		    strcmp(options->account, config->accounts[i].name) == 0)
-			accounts[count++] = &config->accounts[i];
-	if (count == 0) {
-		(void)fprintf(stderr,
-		              "mailmount: %s: no such account; there "
-		              "is",
-		              options->account);
-		for (size_t i = 0; i < config->account_count; i++)
-			(void)fprintf(stderr, " %s", config->accounts[i].name);
-		(void)fputc('\n', stderr);
-		return EX_USAGE;
+		xcalloc(count, sizeof(struct config_account *));
+	for (size_t i = 0; i < count; i++) {
+		accounts[i] =
+			is_all ? &config->accounts[i]
+			       : config_account_find(config, options->words[i]);
+		if (accounts[i] == NULL)
+			return complain_of_account(options->words[i], config);
 	}
 	if (options->command == COMMAND_CHECK) {
 		log_open(log_level_of(options->verbosity), false);
@@ -176,6 +182,10 @@ static int run(const struct options *options)
 	case COMMAND_CHECK:
 	case COMMAND_STATUS:
 		return run_with_config(options);
+	case COMMAND_IMPORT:
+		return import_run(options->words[0], options->words[1]);
+	case COMMAND_EXPORT:
+		return export_run(options->words[0], options->words[1]);
 	}
 	return EX_SOFTWARE;
 }

@@ -13,6 +13,8 @@ const char options_usage[] =
 	"       mailmount -u DIR\n"
 	"       mailmount check [ACCOUNT]\n"
 	"       mailmount status [--json] [ACCOUNT]\n"
+	"       mailmount import MBOX MAILDIR\n"
+	"       mailmount export MAILDIR MBOX\n"
 	"\n"
 	"  -f, --foreground   stay in the foreground, log to standard error\n"
 	"  -o OPTION,...      mount options: allow_other, allow_root,\n"
@@ -137,19 +139,61 @@ static int parse_option(int opt, const char *arg, struct options *options,
 	}
 }
 
-/* check and status: their name, then perhaps an account. */
-static bool parse_subcommand(int argc, char **argv, struct options *options)
+static const struct subcommand {
+	const char *name;
+	enum command command;
+	int min, max; /* words behind it */
+	const char *words;
+} subcommands[] = {
+	{ "check", COMMAND_CHECK, 0, 1, "[ACCOUNT]" },
+	{ "status", COMMAND_STATUS, 0, 1, "[ACCOUNT]" },
+	{ "import", COMMAND_IMPORT, 2, 2, "MBOX MAILDIR" },
+	{ "export", COMMAND_EXPORT, 2, 2, "MAILDIR MBOX" },
+};
+
+static const struct subcommand *find_subcommand(const char *name)
 {
-	if (argc == 0)
-		return false;
-	if (strcmp(argv[0], "check") == 0)
-		options->command = COMMAND_CHECK;
-	else if (strcmp(argv[0], "status") == 0)
-		options->command = COMMAND_STATUS;
-	else
-		return false;
-	options->account = argc > 1 ? argv[1] : NULL;
-	return true;
+	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]);
+	     i++)
+		if (strcmp(name, subcommands[i].name) == 0)
+			return &subcommands[i];
+	return NULL;
+}
+
+static int parse_subcommand(const struct subcommand *sub, int argc, char **argv,
+                            struct options *options, struct strbuf *why)
+{
+	if (argc > sub->max) {
+		strbuf_printf(why, "%s: one argument too many", argv[sub->max]);
+		return -EINVAL;
+	}
+	if (argc < sub->min) {
+		strbuf_printf(why, "%s needs %s", sub->name, sub->words);
+		return -EINVAL;
+	}
+	options->command = sub->command;
+	options->words = argv;
+	options->word_count = (size_t)argc;
+	return 0;
+}
+
+/* [ACCOUNT] DIR */
+static int parse_mount(int argc, char **argv, struct options *options,
+                       struct strbuf *why)
+{
+	int max = options->command == COMMAND_UNMOUNT ? 1 : 2;
+	if (argc > max) {
+		strbuf_printf(why, "%s: one argument too many", argv[max]);
+		return -EINVAL;
+	}
+	if (argc == 0) {
+		strbuf_puts(why, "which directory?");
+		return -EINVAL;
+	}
+	options->dir = argv[argc - 1];
+	options->words = argv;
+	options->word_count = (size_t)argc - 1;
+	return 0;
 }
 
 static int parse_arguments(int argc, char **argv, struct options *options,
@@ -158,22 +202,14 @@ static int parse_arguments(int argc, char **argv, struct options *options,
 	if (options->command == COMMAND_HELP ||
 	    options->command == COMMAND_VERSION)
 		return 0;
-	bool is_unmount = options->command == COMMAND_UNMOUNT;
-	int most = is_unmount ? 1 : 2;
-	if (!is_unmount && parse_subcommand(argc, argv, options)) {
-		/* the account has been taken */
-	} else if (argc >= 1 && argc <= most) {
-		options->dir = argv[argc - 1];
-		options->account = argc == 2 ? argv[0] : NULL;
-	}
-	if (argc > most) {
-		strbuf_printf(why, "%s: one argument too many", argv[most]);
-		return -EINVAL;
-	}
-	if (argc == 0) {
-		strbuf_puts(why, "which directory?");
-		return -EINVAL;
-	}
+	const struct subcommand *sub = NULL;
+	if (argc > 0 && options->command != COMMAND_UNMOUNT)
+		sub = find_subcommand(argv[0]);
+	int err = sub != NULL ? parse_subcommand(sub, argc - 1, argv + 1,
+	                                         options, why)
+	                      : parse_mount(argc, argv, options, why);
+	if (err < 0)
+		return err;
 	if (options->is_json && options->command != COMMAND_STATUS) {
 		strbuf_puts(why, "--json goes with status");
 		return -EINVAL;

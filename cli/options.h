@@ -5,6 +5,7 @@
 #define CLI_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "util/strbuf.h"
 
@@ -13,14 +14,21 @@ enum command {
 	COMMAND_UNMOUNT,
 	COMMAND_CHECK,
 	COMMAND_STATUS,
+	COMMAND_IMPORT,
+	COMMAND_EXPORT,
 	COMMAND_HELP,
 	COMMAND_VERSION,
 };
 
 struct options {
 	enum command command;
-	const char *account;  /* borrowed from argv; NULL: all */
-	const char *dir;      /* borrowed from argv: MOUNT, UNMOUNT */
+	const char *dir; /* borrowed from argv: MOUNT, UNMOUNT */
+	/*
+	 * Borrowed from argv.  IMPORT, EXPORT: from and to.  Others: accounts;
+	 * none: all.
+	 */
+	char *const *words;
+	size_t word_count;
 	char *config;         /* NULL: the usual place */
 	struct strbuf kernel; /* mount options for the kernel, by commas */
 	bool is_foreground;

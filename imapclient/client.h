@@ -57,6 +57,7 @@ struct imap_pull {
 	bool is_audit;         /* OLD stands in for AUDIT */
 	bool is_complete;
 	bool wants_audit;
+	bool is_since; /* only what is new, and no cursor */
 	/* UIDs owed, one by one, as GONE (OLD) or PRESENT (AUDIT). */
 	struct strbuf owed;
 	struct imap_text owed_rest;   /* borrowed from owed */
@@ -92,12 +93,19 @@ struct imap_fetches {
 	char key[REMOTE_KEY_MAX + 1]; /* of the body given last */
 };
 
+/* What STATUS told when a mark was made. */
+struct imap_mark {
+	char *folder; /* NULL: none was */
+	uint32_t uid_validity, uid_next;
+};
+
 struct imap_remote {
 	struct remote remote; /* first: see mail/remote.h */
 	struct imap_session session;
 	struct imap_folders folders;
 	struct imap_pull pull;
 	struct imap_fetches fetches;
+	struct imap_mark mark;
 };
 
 static inline struct imap_remote *imap_remote_of(struct remote *r)
@@ -113,6 +121,8 @@ int imap_pull_begin(struct imap_remote *c, const char *folder,
                     const char *cursor);
 int imap_pull_next(struct imap_remote *c, struct remote_change *change_out,
                    struct remote_cursor *cursor_out);
+int imap_pull_since(struct imap_remote *c, const char *folder,
+                    const char *mark);
 void imap_pull_release(struct imap_pull *pull);
 
 int imap_message_fetch(struct imap_remote *c, const char *folder,
@@ -120,5 +130,36 @@ int imap_message_fetch(struct imap_remote *c, const char *folder,
 int imap_message_fetched(struct imap_remote *c, int fd,
                          struct remote_body *body_out);
 void imap_fetches_release(struct imap_fetches *fetches);
+
+/* 0 where the server does not tell. */
+int imap_mark_ask(struct imap_session *s, const char *folder,
+                  uint32_t *uid_validity_out, uint32_t *uid_next_out);
+int imap_mark_make(struct imap_remote *c, const char *folder,
+                   char mark_out[REMOTE_CURSOR_MAX + 1]);
+void imap_mark_release(struct imap_mark *mark);
+
+/*
+ * Select a folder unless it is.  -EROFS: it is now, but cannot be changed.
+ */
+int imap_open_for_change(struct imap_remote *c, const char *folder);
+
+/* As those of remote.h. */
+int imap_store_flags(struct imap_remote *c, const char *folder,
+                     struct remote_wish *wishes, size_t count);
+int imap_append(struct imap_remote *c, const char *folder,
+                struct remote_wish *wishes, size_t count);
+int imap_transfer_copy(struct imap_remote *c, const char *folder,
+                       const char *target, struct remote_wish *wishes,
+                       size_t count);
+int imap_transfer_move(struct imap_remote *c, const char *folder,
+                       const char *target, struct remote_wish *wishes,
+                       size_t count);
+int imap_transfer_remove(struct imap_remote *c, const char *folder,
+                         struct remote_wish *wishes, size_t count);
+int imap_manage_create(struct imap_remote *c, const char *folder);
+int imap_manage_delete(struct imap_remote *c, const char *folder);
+int imap_manage_rename(struct imap_remote *c, const char *from, const char *to);
+int imap_manage_subscribe(struct imap_remote *c, const char *folder,
+                          bool is_wanted);
 
 #endif

@@ -1,6 +1,8 @@
 #include "imapclient/date.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define DATE_MAX INT64_C(253402300799) /* the last second of 9999 */
 
@@ -73,6 +75,13 @@ static int64_t zone_seconds(struct cursor *c)
 	return is_west ? -seconds : seconds;
 }
 
+static int64_t clamp(int64_t at)
+{
+	if (at < 0)
+		return 0;
+	return at > DATE_MAX ? DATE_MAX : at;
+}
+
 int64_t imap_date_parse(struct imap_text text)
 {
 	if (text.bytes == NULL)
@@ -89,7 +98,19 @@ int64_t imap_date_parse(struct imap_text text)
 		(void)number(&c, &second);
 	int64_t at = days_from_civil(year, mon, day) * 86400 + hour * 3600 +
 	             minute * 60 + second - zone_seconds(&c);
-	if (at < 0)
-		return 0;
-	return at > DATE_MAX ? DATE_MAX : at;
+	return clamp(at);
+}
+
+/* By hand: the names of strftime() are those of a locale. */
+void imap_date_print(int64_t at, char out[IMAP_DATE_SIZE])
+{
+	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr",
+		                              "May", "Jun", "Jul", "Aug",
+		                              "Sep", "Oct", "Nov", "Dec" };
+	struct tm tm = { 0 };
+	time_t seconds = clamp(at);
+	(void)gmtime_r(&seconds, &tm);
+	snprintf(out, IMAP_DATE_SIZE, "%02d-%s-%04d %02d:%02d:%02d +0000",
+	         tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour,
+	         tm.tm_min, tm.tm_sec);
 }

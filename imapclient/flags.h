@@ -4,6 +4,8 @@
 #ifndef IMAPCLIENT_FLAGS_H
 #define IMAPCLIENT_FLAGS_H
 
+#include <stdbool.h>
+
 #include "imapclient/response.h"
 #include "util/strbuf.h"
 
@@ -13,5 +15,17 @@
  * blanks.  \Recent and system flags nobody knows are dropped.
  */
 unsigned imap_flags_parse(struct imap_text list, struct strbuf *keywords);
+
+/*
+ * Append the IMAP names of flags and keywords (separated by blanks), in this
+ * order and separated by blanks.  A keyword that is no atom is left out, and
+ * one that allowed, what PERMANENTFLAGS lists, has not: neither it nor \*.
+ * Without bytes in allowed, all are.
+ */
+void imap_flags_add(unsigned flags, const char *keywords,
+                    struct imap_text allowed, struct strbuf *out);
+
+/* Is word, in upper case, one of the atoms? */
+bool imap_flags_has(struct imap_text atoms, const char *word);
 
 #endif

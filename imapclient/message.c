@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "imapclient/client.h"
+#include "imapclient/key.h"
 #include "imapclient/seqset.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -37,8 +38,6 @@ static void settle(struct imap_want *w, int err)
 static void add_want(struct imap_fetches *f, const struct imap_session *s,
                      const struct remote_want *want)
 {
-	unsigned uid_validity, uid;
-	char end;
 	if (f->count == f->capacity) {
 		f->capacity = f->capacity == 0 ? 64 : f->capacity * 2;
 		f->wants = xrealloc(f->wants, f->capacity * sizeof(*f->wants));
@@ -47,11 +46,9 @@ static void add_want(struct imap_fetches *f, const struct imap_session *s,
 	*w = (struct imap_want){ .claimed_size = want->claimed_size,
 		                 .seen_size = UINT64_MAX };
 	snprintf(w->key, sizeof(w->key), "%s", want->key);
-	if (sscanf(want->key, "%u.%u%c", &uid_validity, &uid, &end) != 2 ||
-	    uid == 0 || uid_validity != s->uid_validity)
+	w->uid = imap_key_uid(want->key, s->uid_validity);
+	if (w->uid == 0)
 		settle(w, -ESTALE);
-	else
-		w->uid = uid;
 }
 
 /* Ask for the bodies, or with items for less, of all that have no tag yet. */

@@ -102,32 +102,14 @@ static void resume(struct imap_pull *p, const struct imap_session *s)
 }
 
 /* Courier tells UIDNEXT only in STATUS; without it no window can be sized. */
-static int ask_uid_next(struct imap_session *s, const char *folder)
+static int learn_uid_next(struct imap_session *s, const char *folder)
 {
-	auto_strbuf struct strbuf wire = { 0 };
-	auto_command struct imap_command c;
-	struct imap_response r;
-	unsigned tag;
-	int err = imap_names_encode(&s->names, folder, &wire);
-	if (err < 0)
-		return err;
-	imap_command_init(&c, imap_session_has(s, IMAP_CAP_LITERAL), "STATUS ");
-	imap_command_string(&c, wire.bytes, wire.len);
-	strbuf_puts(&c.text, " (UIDNEXT)");
-	err = imap_session_send(s, &c, &tag);
-	while (err == 0) {
-		err = imap_session_read(s, NULL, &r);
-		if (err < 0)
-			return err;
-		if (r.kind == IMAP_STATUS &&
-		    (r.status.has & 1U << IMAP_STATUS_UIDNEXT) != 0 &&
-		    r.status.items[IMAP_STATUS_UIDNEXT] <= UINT32_MAX)
-			s->uid_next =
-				(uint32_t)r.status.items[IMAP_STATUS_UIDNEXT];
-		if (imap_session_is_end(&r, tag))
-			return 0;
-	}
-	return err;
+	uint32_t uid_validity;
+	if (s->uid_next != 0)
+		return 0;
+	int err = imap_mark_ask(s, folder, &uid_validity, &s->uid_next);
+	return err < 0 && remote_error_scope(err) >= REMOTE_SCOPE_SESSION ? err
+	                                                                  : 0;
 }
 
 /* What keys and identities of the folder begin with. */
@@ -152,8 +134,8 @@ int imap_pull_begin(struct imap_remote *c, const char *folder,
 	bool is_open = is_known && p->cursor.is_listing &&
 	               s->selected != NULL && strcmp(s->selected, folder) == 0;
 	int err = is_open ? 0 : imap_session_select(s, folder);
-	if (err == 0 && s->uid_next == 0)
-		err = ask_uid_next(s, folder);
+	if (err == 0)
+		err = learn_uid_next(s, folder);
 	if (err < 0)
 		return err;
 	bool is_void =
@@ -166,6 +148,32 @@ int imap_pull_begin(struct imap_remote *c, const char *folder,
 	if (is_known && is_void)
 		p->step = IMAP_PULL_RESET;
 	p->known_next = p->seen_next = p->cursor.next;
+	name_folder(p, folder);
+	return 0;
+}
+
+int imap_pull_since(struct imap_remote *c, const char *folder, const char *mark)
+{
+	struct imap_session *s = &c->session;
+	struct imap_pull *p = &c->pull;
+	uint32_t uid_validity, next;
+	char end;
+	if (sscanf(mark, "%" SCNu32 ".%" SCNu32 "%c", &uid_validity, &next,
+	           &end) != 2 ||
+	    next == 0)
+		return -ESTALE;
+	int err = imap_session_select(s, folder);
+	if (err == 0)
+		err = learn_uid_next(s, folder);
+	if (err < 0)
+		return err;
+	if (s->uid_validity != uid_validity ||
+	    (s->uid_next != 0 && s->uid_next < next))
+		return -ESTALE;
+	p->cursor.uid_validity = uid_validity;
+	p->cursor.next = p->known_next = p->seen_next = next;
+	p->step = IMAP_PULL_NEW;
+	p->is_since = true;
 	name_folder(p, folder);
 	return 0;
 }
@@ -201,7 +209,8 @@ static uint64_t unlisted(const struct imap_pull *p,
 static uint32_t choose_window(struct imap_pull *p, const struct imap_session *s)
 {
 	uint64_t left = unlisted(p, s);
-	if (left <= PULL_MESSAGES || s->uid_next <= p->cursor.next)
+	if (p->is_since || left <= PULL_MESSAGES ||
+	    s->uid_next <= p->cursor.next)
 		return UINT32_MAX;
 	uint64_t uids = s->uid_next - p->cursor.next;
 	uint64_t width = uids * PULL_MESSAGES / left;
@@ -258,6 +267,8 @@ static void finish_new(struct imap_remote *c)
 	p->cursor.is_listing = false;
 	p->cursor.next = p->seen_next;
 	p->step = IMAP_PULL_DONE;
+	if (p->is_since)
+		return;
 	if (has_qresync(s) && p->cursor.modseq > 0 && !p->wants_audit) {
 		p->cursor.count = s->exists;
 		return;
@@ -338,7 +349,7 @@ static int begin_step(struct imap_remote *c)
 	case IMAP_PULL_NEW:
 		if (s->exists > 0 &&
 		    (s->uid_next == 0 || s->uid_next > p->cursor.next ||
-		     unlisted(p, s) > 0))
+		     (!p->is_since && unlisted(p, s) > 0)))
 			return send_new(c);
 		finish_new(c);
 		return 0;
@@ -387,7 +398,7 @@ static int take_fetch(struct imap_remote *c, const struct imap_fetch *f,
 	bool is_new = p->step == IMAP_PULL_NEW && (f->has & facts) != 0 &&
 	              f->uid >= p->cursor.next && f->uid <= p->window_last;
 	/* Flags are true, asked for or not. */
-	if (!is_new && f->uid >= p->known_next)
+	if (!is_new && (p->is_since || f->uid >= p->known_next))
 		return 0;
 	strbuf_clear(&p->keywords);
 	set_key(p, f->uid);
@@ -466,7 +477,7 @@ static int take_response(struct imap_remote *c, const struct imap_response *r,
 	struct imap_pull *p = &c->pull;
 	if (r->kind == IMAP_FETCH)
 		return take_fetch(c, &r->fetch, out);
-	if (r->kind == IMAP_VANISHED) {
+	if (r->kind == IMAP_VANISHED && !p->is_since) {
 		if (is_sane(p, r->text))
 			owe(p, REMOTE_GONE, r->text);
 		else
@@ -527,6 +538,9 @@ int imap_pull_next(struct imap_remote *c, struct remote_change *change_out,
 	int err = next_change(c, change_out);
 	if (err != 0)
 		return err;
+	*cursor_out = (struct remote_cursor){ 0 };
+	if (p->is_since)
+		return 0;
 	print_cursor(&p->cursor, cursor_out);
 	cursor_out->complete = p->is_complete;
 	cursor_out->more = p->cursor.is_listing;

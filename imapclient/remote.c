@@ -38,6 +38,7 @@ static void op_disconnect(struct remote *r)
 	imap_folders_release(&c->folders);
 	imap_pull_release(&c->pull);
 	imap_fetches_release(&c->fetches);
+	imap_mark_release(&c->mark);
 }
 
 static int op_list(struct remote *r)
@@ -89,6 +90,128 @@ static int op_fetched(struct remote *r, int fd, struct remote_body *body_out)
 	return guarded(c, imap_message_fetched(c, fd, body_out));
 }
 
+/* What a reading call began ends here. */
+static int begin(struct imap_remote *c)
+{
+	if (c->session.conn == NULL)
+		return -EHOSTUNREACH;
+	imap_pull_release(&c->pull);
+	imap_fetches_release(&c->fetches);
+	c->session.words[0] = '\0';
+	return 0;
+}
+
+/* No byte that changes anything passes here on an account that is read-only. */
+static int begin_change(struct imap_remote *c)
+{
+	return c->session.config->read_only ? -EROFS : begin(c);
+}
+
+static int op_set_flags(struct remote *r, const char *folder,
+                        struct remote_wish *wishes, size_t count)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	int err = begin_change(c);
+	if (err == 0)
+		err = imap_store_flags(c, folder, wishes, count);
+	return guarded(c, err);
+}
+
+static int op_append(struct remote *r, const char *folder,
+                     struct remote_wish *wishes, size_t count)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	int err = begin_change(c);
+	if (err == 0)
+		err = imap_append(c, folder, wishes, count);
+	return guarded(c, err);
+}
+
+static int op_copy(struct remote *r, const char *folder, const char *target,
+                   struct remote_wish *wishes, size_t count)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	int err = begin_change(c);
+	if (err == 0)
+		err = imap_transfer_copy(c, folder, target, wishes, count);
+	return guarded(c, err);
+}
+
+static int op_move(struct remote *r, const char *folder, const char *target,
+                   struct remote_wish *wishes, size_t count)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	int err = begin_change(c);
+	if (err == 0)
+		err = imap_transfer_move(c, folder, target, wishes, count);
+	return guarded(c, err);
+}
+
+static int op_remove(struct remote *r, const char *folder,
+                     struct remote_wish *wishes, size_t count)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	int err = begin_change(c);
+	if (err == 0)
+		err = imap_transfer_remove(c, folder, wishes, count);
+	return guarded(c, err);
+}
+
+static int op_mark(struct remote *r, const char *folder,
+                   char mark_out[REMOTE_CURSOR_MAX + 1])
+{
+	struct imap_remote *c = imap_remote_of(r);
+	int err = begin(c);
+	if (err == 0)
+		err = imap_mark_make(c, folder, mark_out);
+	return guarded(c, err);
+}
+
+static int op_since(struct remote *r, const char *folder, const char *mark)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	int err = begin(c);
+	if (err == 0)
+		err = imap_pull_since(c, folder, mark);
+	return guarded(c, err);
+}
+
+static int op_create(struct remote *r, const char *folder)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	int err = begin_change(c);
+	if (err == 0)
+		err = imap_manage_create(c, folder);
+	return guarded(c, err);
+}
+
+static int op_delete(struct remote *r, const char *folder)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	int err = begin_change(c);
+	if (err == 0)
+		err = imap_manage_delete(c, folder);
+	return guarded(c, err);
+}
+
+static int op_rename(struct remote *r, const char *from, const char *to)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	int err = begin_change(c);
+	if (err == 0)
+		err = imap_manage_rename(c, from, to);
+	return guarded(c, err);
+}
+
+static int op_subscribe(struct remote *r, const char *folder, bool is_wanted)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	int err = begin_change(c);
+	if (err == 0)
+		err = imap_manage_subscribe(c, folder, is_wanted);
+	return guarded(c, err);
+}
+
 static void op_free(struct remote *r)
 {
 	op_disconnect(r);
@@ -105,6 +228,17 @@ static const struct remote_ops ops = {
 	.next = op_next,
 	.fetch = op_fetch,
 	.fetched = op_fetched,
+	.set_flags = op_set_flags,
+	.append = op_append,
+	.copy = op_copy,
+	.move = op_move,
+	.remove = op_remove,
+	.mark = op_mark,
+	.since = op_since,
+	.create = op_create,
+	.delete = op_delete,
+	.rename = op_rename,
+	.subscribe = op_subscribe,
 	.free = op_free,
 };
 
@@ -117,6 +251,8 @@ int imap_remote_new(const struct imap_config *config,
 		free(c);
 		return err;
 	}
+	c->remote.abilities = REMOTE_CAN_REMOVE | REMOTE_CAN_FLAG |
+	                      REMOTE_CAN_APPEND | REMOTE_CAN_FOLDERS;
 	imap_session_init(&c->session, config, &c->remote.abort);
 	*remote_out = &c->remote;
 	return 0;

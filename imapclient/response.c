@@ -12,8 +12,10 @@ static const struct {
 	bool has_number;
 } codes[] = {
 	{ "ALERT", IMAP_CODE_ALERT, false },
+	{ "APPENDUID", IMAP_CODE_APPENDUID, false },
 	{ "CAPABILITY", IMAP_CODE_CAPABILITY, false },
 	{ "CLOSED", IMAP_CODE_CLOSED, false },
+	{ "COPYUID", IMAP_CODE_COPYUID, false },
 	{ "EXPUNGEISSUED", IMAP_CODE_EXPUNGEISSUED, false },
 	{ "HIGHESTMODSEQ", IMAP_CODE_HIGHESTMODSEQ, true },
 	{ "LIMIT", IMAP_CODE_LIMIT, false },

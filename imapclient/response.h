@@ -55,8 +55,10 @@ enum imap_code {
 	IMAP_CODE_NONE,
 	IMAP_CODE_OTHER, /* not in this list: code_name tells */
 	IMAP_CODE_ALERT,
+	IMAP_CODE_APPENDUID,     /* RFC 4315; code_text */
 	IMAP_CODE_CAPABILITY,    /* code_text: atoms */
 	IMAP_CODE_CLOSED,        /* RFC 7162 */
+	IMAP_CODE_COPYUID,       /* RFC 4315; code_text */
 	IMAP_CODE_EXPUNGEISSUED, /* RFC 5530, as those below */
 	IMAP_CODE_HIGHESTMODSEQ, /* code_number */
 	IMAP_CODE_LIMIT,

@@ -12,7 +12,7 @@
 #include "util/strbuf.h"
 
 /* Some servers refuse lines of more than 8000 bytes. */
-#define IMAP_SEQSET_MAX 4000
+#define IMAP_SEQSET_MAX 7000
 
 /* Sort; drop those that come twice.  Returns how many are left. */
 size_t imap_seqset_sort(uint32_t *uids, size_t count);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "imapclient/refusal.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/digest.h"
@@ -17,72 +18,6 @@
 #include "util/mem.h"
 
 #define LITERALS_MAX 64 /* in one response */
-
-static const struct {
-	const char *name; /* upper case */
-	unsigned capability;
-} capability_names[] = {
-	{ "CONDSTORE", IMAP_CAP_CONDSTORE },
-	{ "ENABLE", IMAP_CAP_ENABLE },
-	{ "ESEARCH", IMAP_CAP_ESEARCH },
-	{ "ID", IMAP_CAP_ID },
-	/* RFC 9051 has these in it. */
-	{ "IMAP4REV2", IMAP_CAP_ENABLE | IMAP_CAP_ESEARCH | IMAP_CAP_LITERAL |
-	                       IMAP_CAP_NAMESPACE | IMAP_CAP_LIST_EXTENDED |
-	                       IMAP_CAP_LIST_STATUS | IMAP_CAP_SPECIAL_USE |
-	                       IMAP_CAP_UNSELECT },
-	{ "LIST-EXTENDED", IMAP_CAP_LIST_EXTENDED },
-	{ "LIST-STATUS", IMAP_CAP_LIST_STATUS },
-	{ "LITERAL+", IMAP_CAP_LITERAL },
-	{ "LITERAL-", IMAP_CAP_LITERAL },
-	{ "NAMESPACE", IMAP_CAP_NAMESPACE },
-	{ "OBJECTID", IMAP_CAP_OBJECTID },
-	/* RFC 7162 3.2.3: QRESYNC implies CONDSTORE. */
-	{ "QRESYNC", IMAP_CAP_QRESYNC | IMAP_CAP_CONDSTORE },
-	{ "SPECIAL-USE", IMAP_CAP_SPECIAL_USE },
-	{ "UNSELECT", IMAP_CAP_UNSELECT },
-	{ "X-GM-EXT-1", IMAP_CAP_GMAIL },
-};
-
-#define CAPABILITY_COUNT \
-	(sizeof(capability_names) / sizeof(capability_names[0]))
-
-static unsigned parse_capabilities(struct imap_text list)
-{
-	unsigned found = 0;
-	struct imap_text atom;
-	while (imap_atom_next(&list, &atom)) {
-		for (size_t i = 0; i < CAPABILITY_COUNT; i++) {
-			if (imap_text_is(atom, capability_names[i].name))
-				found |= capability_names[i].capability;
-		}
-	}
-	return found;
-}
-
-/* What the user wrote, by commas or blanks, in any case. */
-static unsigned disabled_capabilities(const char *disable)
-{
-	auto_free char *names = xstrdup(disable == NULL ? "" : disable);
-	for (char *p = names; *p != '\0'; p++) {
-		if (*p == ',')
-			*p = ' ';
-	}
-	struct imap_text list = { .bytes = names, .len = strlen(names) };
-	unsigned found = 0;
-	struct imap_text atom;
-	while (imap_atom_next(&list, &atom)) {
-		/* Without CONDSTORE there is no QRESYNC, but not without
-		 * QRESYNC no CONDSTORE. */
-		if (imap_text_is(atom, "QRESYNC"))
-			found |= IMAP_CAP_QRESYNC;
-		else
-			found |= parse_capabilities(atom);
-		if (imap_text_is(atom, "CONDSTORE"))
-			found |= IMAP_CAP_QRESYNC;
-	}
-	return found;
-}
 
 static ssize_t source(void *arg, void *bytes, size_t size, int64_t deadline)
 {
@@ -106,6 +41,8 @@ static void unselect(struct imap_session *s)
 	free(take(s->selected));
 	s->uid_validity = s->uid_next = 0;
 	s->highest_modseq = s->exists = 0;
+	s->is_read_only = s->has_permanent_flags = false;
+	strbuf_release(&s->permanent_flags);
 }
 
 void imap_session_close(struct imap_session *s)
@@ -141,10 +78,22 @@ static void note_alert(struct imap_session *s, struct imap_text words)
 
 static void note_capabilities(struct imap_session *s, struct imap_text atoms)
 {
-	s->capabilities = parse_capabilities(atoms) &
-	                  ~disabled_capabilities(s->config->disable);
+	s->capabilities = imap_capability_parse(atoms) &
+	                  ~imap_capability_disabled(s->config->disable);
+	s->append_limit = imap_capability_append_limit(atoms);
 	strbuf_clear(&s->capability_text);
 	strbuf_add(&s->capability_text, atoms.bytes, atoms.len);
+}
+
+/* What is between the parentheses; code_text has them. */
+static void note_permanent_flags(struct imap_session *s, struct imap_text list)
+{
+	strbuf_clear(&s->permanent_flags);
+	for (size_t i = 0; i < list.len; i++) {
+		if (list.bytes[i] != '(' && list.bytes[i] != ')')
+			strbuf_putc(&s->permanent_flags, list.bytes[i]);
+	}
+	s->has_permanent_flags = true;
 }
 
 static void note_code(struct imap_session *s, const struct imap_response *r)
@@ -166,6 +115,13 @@ static void note_code(struct imap_session *s, const struct imap_response *r)
 	case IMAP_CODE_NOMODSEQ:
 		s->highest_modseq = 0;
 		return;
+	case IMAP_CODE_PERMANENTFLAGS:
+		note_permanent_flags(s, r->code_text);
+		return;
+	case IMAP_CODE_READ_ONLY:
+	case IMAP_CODE_READ_WRITE:
+		s->is_read_only = r->code == IMAP_CODE_READ_ONLY;
+		return;
 	case IMAP_CODE_UIDNEXT:
 		if (r->code_number <= UINT32_MAX)
 			s->uid_next = (uint32_t)r->code_number;
@@ -175,14 +131,13 @@ static void note_code(struct imap_session *s, const struct imap_response *r)
 		return;
 	case IMAP_CODE_NONE:
 	case IMAP_CODE_OTHER:
+	case IMAP_CODE_APPENDUID:
+	case IMAP_CODE_COPYUID:
 	case IMAP_CODE_EXPUNGEISSUED:
 	case IMAP_CODE_LIMIT:
 	case IMAP_CODE_NONEXISTENT:
 	case IMAP_CODE_NOPERM:
 	case IMAP_CODE_OVERQUOTA:
-	case IMAP_CODE_PERMANENTFLAGS:
-	case IMAP_CODE_READ_ONLY:
-	case IMAP_CODE_READ_WRITE:
 	case IMAP_CODE_THROTTLED:
 	case IMAP_CODE_TRYCREATE:
 	case IMAP_CODE_UNAVAILABLE:
@@ -206,6 +161,8 @@ static int note(struct imap_session *s, const struct imap_response *r)
 	switch (r->kind) {
 	case IMAP_TAGGED:
 		note_code(s, r);
+		if (r->condition != IMAP_OK)
+			imap_words_copy(r->text, s->words);
 		return 0;
 	case IMAP_CONDITION:
 		note_code(s, r);
@@ -217,7 +174,7 @@ static int note(struct imap_session *s, const struct imap_response *r)
 		note_capabilities(s, r->text);
 		return 0;
 	case IMAP_ENABLED:
-		s->enabled |= parse_capabilities(r->text) & s->capabilities;
+		s->enabled |= imap_capability_parse(r->text) & s->capabilities;
 		return 0;
 	case IMAP_ID:
 		strbuf_clear(&s->server_id);
@@ -401,6 +358,11 @@ static int await_continuation(struct imap_session *s, unsigned tag)
 	}
 }
 
+int imap_session_write(struct imap_session *s, const char *bytes, size_t len)
+{
+	return conn_write(s->conn, bytes, len, next_deadline(s));
+}
+
 int imap_session_send(struct imap_session *s, const struct imap_command *c,
                       unsigned *tag_out)
 {
@@ -411,8 +373,7 @@ int imap_session_send(struct imap_session *s, const struct imap_command *c,
 	for (size_t i = 0; i < c->break_count; i++) {
 		strbuf_add(&text, c->text.bytes + from, c->breaks[i] - from);
 		from = c->breaks[i];
-		int err = conn_write(s->conn, text.bytes, text.len,
-		                     next_deadline(s));
+		int err = imap_session_write(s, text.bytes, text.len);
 		if (err == 0)
 			err = await_continuation(s, tag);
 		if (err < 0)
@@ -422,7 +383,7 @@ int imap_session_send(struct imap_session *s, const struct imap_command *c,
 	strbuf_add(&text, c->text.bytes + from, c->text.len - from);
 	strbuf_puts(&text, "\r\n");
 	*tag_out = tag;
-	return conn_write(s->conn, text.bytes, text.len, next_deadline(s));
+	return imap_session_write(s, text.bytes, text.len);
 }
 
 static int finish(struct imap_session *s, unsigned tag, const char *what)

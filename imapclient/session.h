@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "imapclient/capability.h"
 #include "imapclient/command.h"
 #include "imapclient/imapclient.h"
 #include "imapclient/names.h"
@@ -20,22 +21,7 @@
 #define IMAP_LINE_MAX    (1024 * 1024) /* ESEARCH and CAPABILITY are long */
 #define IMAP_LITERAL_MAX (64 * 1024)   /* one that is no body */
 #define IMAP_BODY_MAX    (UINT64_C(1) << 30)
-
-enum imap_capability {
-	IMAP_CAP_CONDSTORE = 1 << 0,
-	IMAP_CAP_ENABLE = 1 << 1,
-	IMAP_CAP_ESEARCH = 1 << 2,
-	IMAP_CAP_GMAIL = 1 << 3, /* X-GM-EXT-1 */
-	IMAP_CAP_ID = 1 << 4,
-	IMAP_CAP_LIST_EXTENDED = 1 << 5,
-	IMAP_CAP_LIST_STATUS = 1 << 6,
-	IMAP_CAP_LITERAL = 1 << 7, /* LITERAL+ or LITERAL-: ours are short */
-	IMAP_CAP_NAMESPACE = 1 << 8,
-	IMAP_CAP_OBJECTID = 1 << 9,
-	IMAP_CAP_QRESYNC = 1 << 10,
-	IMAP_CAP_SPECIAL_USE = 1 << 11,
-	IMAP_CAP_UNSELECT = 1 << 12,
-};
+#define IMAP_WORDS_SIZE  160
 
 struct imap_session {
 	const struct imap_config *config; /* borrowed from the remote */
@@ -47,7 +33,10 @@ struct imap_session {
 	unsigned last_tag;
 	uint64_t last_alert; /* digest: an alert is logged once */
 	unsigned capabilities;
-	unsigned enabled; /* by ENABLE: CONDSTORE, QRESYNC */
+	unsigned enabled;      /* by ENABLE: CONDSTORE, QRESYNC */
+	uint64_t append_limit; /* UINT64_MAX: not told */
+	/* What the server said when it last refused a command. */
+	char words[IMAP_WORDS_SIZE];
 	struct strbuf capability_text, server_id;
 	struct imap_names names;
 
@@ -55,6 +44,9 @@ struct imap_session {
 	char *selected; /* folder name; NULL: none */
 	uint32_t uid_validity, uid_next;
 	uint64_t highest_modseq, exists;
+	bool is_read_only; /* the server said so */
+	bool has_permanent_flags;
+	struct strbuf permanent_flags; /* atoms */
 };
 
 void imap_session_init(struct imap_session *s, const struct imap_config *config,
@@ -77,6 +69,9 @@ static inline bool imap_session_has(const struct imap_session *s,
  */
 int imap_session_send(struct imap_session *s, const struct imap_command *c,
                       unsigned *tag_out);
+
+/* Send bytes of a command that is sent piecemeal. */
+int imap_session_write(struct imap_session *s, const char *bytes, size_t len);
 
 /* A literal of BODY[] that was taken off the stream. */
 struct imap_sink {

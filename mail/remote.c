@@ -232,6 +232,7 @@ enum remote_scope remote_error_scope(int err)
 	case -EFBIG:
 	case -EILSEQ:
 	case -EEXIST:
+	case -EINVAL:
 	case -EROFS:
 	case -EBUSY:
 	case -EOPNOTSUPP:

@@ -36,6 +36,7 @@
  *	-EFBIG		larger than the server takes
  *	-EILSEQ		content that the server cannot hold (NUL)
  *	-EEXIST		a folder of that name is there
+ *	-EINVAL		a folder name that the server cannot have
  *	-EROFS		the folder cannot be written
  *	-EBUSY		not now; later perhaps
  *	-EOPNOTSUPP	this server never can

@@ -94,7 +94,7 @@ def test_every_message_is_there_byte_for_byte(pop, mounted, authority):
         [body[:80] for body in missing], [body[:80] for body in extra])
     for path in daemon.folder().files():
         assert path.stat().st_size == len(path.read_bytes())
-    assert found[lf(next(iter(b for b in expected if b"Two of" in b)))] == 2
+    assert sum(found[body] for body in found if b"Two of" in body) == 2
     # The drop is as it was.
     assert counted(map(lf, truth(pop))) == expected
 

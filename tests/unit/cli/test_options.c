@@ -9,11 +9,14 @@
 
 #define ARGS_MAX 16
 
-/* Parse words set apart by blanks. */
+/* Parse words set apart by blanks; options borrows them until the next. */
 static int parse(const char *text, struct options *options, struct strbuf *why,
                  char **copy_out)
 {
-	char *argv[ARGS_MAX] = { (char[]){ "mailmount" } };
+	static char *argv[ARGS_MAX];
+	static char program[] = "mailmount";
+	memset(argv, 0, sizeof(argv));
+	argv[0] = program;
 	int argc = 1;
 	char *rest = *copy_out = xstrdup(text), *word;
 	while ((word = strsep(&rest, " ")) != NULL)
@@ -30,17 +33,26 @@ static void assert_text(const char *text, const char *expected)
 		assert_string_equal(text, expected);
 }
 
+static void assert_words(const struct options *options, const char *expected)
+{
+	auto_strbuf struct strbuf words = { 0 };
+	for (size_t i = 0; i < options->word_count; i++)
+		strbuf_printf(&words, "%s%s", i > 0 ? " " : "",
+		              options->words[i]);
+	assert_string_equal(strbuf_text(&words),
+	                    expected != NULL ? expected : "");
+}
+
 static void commands_are_understood(void **state)
 {
 	static const struct {
 		const char *text;
 		struct options options;
-		const char *config, *kernel;
+		const char *config, *kernel, *words;
 	} rows[] = {
 		{ "Mail", { .dir = "Mail" } },
-		{ "work Mail", { .account = "work", .dir = "Mail" } },
-		{ "work Mail -o rw,nofail",
-		  { .account = "work", .dir = "Mail" } },
+		{ "work Mail", { .dir = "Mail" }, .words = "work" },
+		{ "work Mail -o rw,nofail", { .dir = "Mail" }, .words = "work" },
 		{ "-f -v -v Mail",
 		  { .dir = "Mail", .is_foreground = true, .verbosity = 2 } },
 		{ "-fvv Mail",
@@ -58,14 +70,18 @@ static void commands_are_understood(void **state)
 		{ "Mail -u", { .command = COMMAND_UNMOUNT, .dir = "Mail" } },
 		{ "-u check", { .command = COMMAND_UNMOUNT, .dir = "check" } },
 		{ "check", { .command = COMMAND_CHECK } },
-		{ "check work",
-		  { .command = COMMAND_CHECK, .account = "work" } },
+		{ "check work", { .command = COMMAND_CHECK }, .words = "work" },
 		{ "./check", { .dir = "./check" } },
 		{ "status", { .command = COMMAND_STATUS } },
 		{ "status --json work",
-		  { .command = COMMAND_STATUS,
-		    .account = "work",
-		    .is_json = true } },
+		  { .command = COMMAND_STATUS, .is_json = true },
+		  .words = "work" },
+		{ "import - Mail/INBOX",
+		  { .command = COMMAND_IMPORT },
+		  .words = "- Mail/INBOX" },
+		{ "export Mail/INBOX x.mbox",
+		  { .command = COMMAND_EXPORT },
+		  .words = "Mail/INBOX x.mbox" },
 		{ "--version", { .command = COMMAND_VERSION } },
 		{ "--help x y z", { .command = COMMAND_HELP } },
 		{ "-- -odd", { .dir = "-odd" } },
@@ -77,7 +93,7 @@ static void commands_are_understood(void **state)
 		assert_int_equal(parse(rows[i].text, &options, &why, &copy), 0);
 		const struct options *expected = &rows[i].options;
 		assert_int_equal(options.command, expected->command);
-		assert_text(options.account, expected->account);
+		assert_words(&options, rows[i].words);
 		assert_text(options.dir, expected->dir);
 		assert_int_equal(options.is_foreground,
 		                 expected->is_foreground);
@@ -101,6 +117,9 @@ static void mistakes_are_named(void **state)
 		{ "a b c", "c: one argument too many" },
 		{ "-u a b", "b: one argument too many" },
 		{ "check a b", "b: one argument too many" },
+		{ "import x", "import needs MBOX MAILDIR" },
+		{ "export", "export needs MAILDIR MBOX" },
+		{ "export a b c", "c: one argument too many" },
 		{ "-x Mail", "-x: no such option" },
 		{ "--jsn Mail", "--jsn: no such option" },
 		{ "Mail -o", "-o needs an argument" },

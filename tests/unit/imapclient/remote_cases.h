@@ -377,7 +377,7 @@ static const struct {
 	        "S: * 60000 EXISTS\n"
 	        "S: * OK [UIDVALIDITY 9] Ok\n"
 	        "S: A5 OK\n"
-	        "C: A6 STATUS \"INBOX\" (UIDNEXT)\n"
+	        "C: A6 STATUS \"INBOX\" (UIDNEXT UIDVALIDITY)\n"
 	        "S: * STATUS \"INBOX\" (UIDNEXT 120001)\n"
 	        "S: A6 OK\n"
 	        "C: A7 UID FETCH 1:50000 (UID FLAGS INTERNALDATE RFC822.SIZE)\n"
@@ -395,7 +395,7 @@ static const struct {
 	  PLAIN "C: A5 SELECT \"INBOX\"\n"
 	        "S: * 1 EXISTS\n"
 	        "S: A5 OK [UIDVALIDITY 9]\n"
-	        "C: A6 STATUS \"INBOX\" (UIDNEXT)\n"
+	        "C: A6 STATUS \"INBOX\" (UIDNEXT UIDVALIDITY)\n"
 	        "S: A6 OK\n"
 	        "C: A7 UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)\n"
 	        "S: * 1 FETCH (UID 4 FLAGS (\n" BYE,

@@ -104,7 +104,7 @@ static void a_long_set_comes_in_pieces(void **state)
 		done += n;
 		pieces++;
 	}
-	assert_int_equal(pieces, 14);
+	assert_int_equal(pieces, 8);
 }
 
 static void a_set_is_read_up_to_nonsense(void **state)

@@ -1,0 +1,26 @@
+/*
+ * Inside db_journal.c and journal.c only: rows as they are saved.
+ */
+#ifndef CACHE_DB_JOURNAL_H
+#define CACHE_DB_JOURNAL_H
+
+#include "cache/journal.h"
+
+/* Sets row->id. */
+int db_journal_add(struct db_conn *conn, struct journal_row *row);
+/* Save folder, key, flags, keywords, is_void. */
+int db_journal_set_side(struct db_conn *conn, const struct journal_row *row);
+/* Save target, entry, message. */
+int db_journal_set_wish(struct db_conn *conn, const struct journal_row *row);
+/* With what is remembered of its entry. */
+int db_journal_remove(struct db_conn *conn, int64_t id);
+int db_journal_bring_back(struct db_conn *conn, const struct journal_row *row);
+int db_journal_settle(struct db_conn *conn, int64_t id, int64_t now);
+int db_journal_void_take(struct db_conn *conn, int64_t folder,
+                         const struct remote_change *change,
+                         struct journal_row *out);
+/* The row about the folder itself. */
+int db_journal_folder_row(struct db_conn *conn, int64_t folder,
+                          struct journal_row *out);
+
+#endif

@@ -1,0 +1,387 @@
+/*
+ * Every line of SQL: the schema, and what is asked of it.
+ */
+#include "cache/db_conn.h"
+
+#define FOLDER_COLUMNS \
+	"SELECT f.id, f.parent, f.level, f.attributes, f.is_listed," \
+	" f.new_count + f.cur_count, f.changed_ns, f.new_changed_ns," \
+	" f.cur_changed_ns," \
+	" (SELECT count(*) FROM folder c WHERE c.parent = f.id)," \
+	" f.places, f.is_local, f.tmp_changed_ns" \
+	" FROM folder f "
+
+#define MESSAGE_COLUMNS \
+	" m.id, m.received_at, m.claimed_size, m.size, m.body_bytes, m.kept," \
+	" m.links, m.mode, m.uid, m.gid, m.mtime_ns, m.ctime_ns "
+
+#define ENTRY_COLUMNS \
+	"SELECT e.dir, e.id, e.identity, e.flags, e.base, e.info, e.shown," \
+	" e.keywords," MESSAGE_COLUMNS \
+	"FROM entry e JOIN message m ON m.id = e.message "
+
+/* The first entry that names a message has its number, in its folder. */
+#define ENTRY_OF_MESSAGE \
+	"e.dir IN (m.folder * 4, m.folder * 4 + 1, m.folder * 4 + 2," \
+	" m.folder * 4 + 3) AND e.id = m.id"
+
+#define JOURNAL_COLUMNS \
+	"SELECT j.id, j.kind, j.state, j.message, j.entry, j.folder," \
+	" j.target, j.is_void, j.key, j.flags, j.keywords, j.not_before," \
+	" j.created_at, j.tries, j.after, j.mark, j.sent_at, j.wire_size," \
+	" j.err, j.why FROM journal j "
+
+/* Parameters of rows that one INSERT adds; DB_ROWS of them. */
+#define TEN_ROWS(row) \
+	row "," row "," row "," row "," row "," row "," row "," row "," row \
+	    "," row
+#define ROWS(row) TEN_ROWS(row) "," TEN_ROWS(row)
+
+/* A time that rises, and is the wall's unless that was set back. */
+#define RISE(column, now) column " = max(" column " + 1, " now ")"
+
+const char *const db_sql[SQL_COUNT] = {
+	[SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_ROLLBACK] = "ROLLBACK",
+	[SQL_SEQUENCE_SET] = "UPDATE account SET next_id = ?, next_folder = ?",
+
+	[SQL_FOLDER_GET] = FOLDER_COLUMNS "WHERE f.id = ?",
+	[SQL_FOLDER_FIND] = FOLDER_COLUMNS "WHERE f.parent = ? AND f.level = ?",
+	[SQL_FOLDER_NEXT] = FOLDER_COLUMNS
+	"WHERE f.parent = ? AND f.id > ? ORDER BY f.id LIMIT 1",
+	[SQL_FOLDER_EACH] =
+		FOLDER_COLUMNS "WHERE f.id > max(?, 0) ORDER BY f.id LIMIT 1",
+	[SQL_FOLDER_BY_SERVER] = FOLDER_COLUMNS "WHERE f.server_name = ?",
+	[SQL_FOLDER_SERVER_NAME] =
+		"SELECT server_name FROM folder WHERE id = ?",
+	[SQL_FOLDER_ADD] =
+		"INSERT INTO folder(id, parent, level, attributes, changed_ns,"
+		" new_changed_ns, cur_changed_ns, tmp_changed_ns, places,"
+		" server_name)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?5, ?5, ?5, ?6, ?7)",
+	[SQL_FOLDER_SET_SERVER_NAME] =
+		"UPDATE folder SET server_name = ?2 WHERE id = ?1",
+	/* What is below moves along: ?1 the old name, ?2 the new. */
+	[SQL_FOLDER_MOVE_SERVER_NAMES] =
+		"UPDATE folder SET server_name ="
+		" ?2 || substr(server_name, length(?1) + 1)"
+		" WHERE substr(server_name, 1, length(?1) + 1) = ?1 || '/'",
+	[SQL_FOLDER_MOVE] =
+		"UPDATE folder SET parent = ?2, level = ?3 WHERE id = ?1",
+	[SQL_FOLDER_SET_PLACES] = "UPDATE folder SET places = ?2 WHERE id = ?1",
+	[SQL_FOLDER_SET_LOCAL] =
+		"UPDATE folder SET is_local = ?2 WHERE id = ?1",
+	[SQL_FOLDER_SET_ATTRIBUTES] =
+		"UPDATE folder SET attributes = ? WHERE id = ?",
+	[SQL_FOLDER_REMOVE] = "DELETE FROM folder WHERE id = ?",
+	[SQL_FOLDER_TOUCH] =
+		"UPDATE folder SET " RISE("changed_ns", "?2") " WHERE id = ?1",
+	[SQL_FOLDER_SET_LISTED] =
+		"UPDATE folder SET is_listed = ? WHERE id = ?",
+	[SQL_FOLDER_APPLY] =
+		"UPDATE folder SET new_count = new_count + ?3,"
+		" cur_count = cur_count + ?4,"
+		" new_changed_ns = CASE ?5 WHEN 0 THEN new_changed_ns"
+		" ELSE max(new_changed_ns + 1, ?2) END,"
+		" cur_changed_ns = CASE ?6 WHEN 0 THEN cur_changed_ns"
+		" ELSE max(cur_changed_ns + 1, ?2) END"
+		", tmp_changed_ns = CASE ?7 WHEN 0 THEN tmp_changed_ns"
+		" ELSE max(tmp_changed_ns + 1, ?2) END"
+		", changed_ns = CASE ?8 WHEN 0 THEN changed_ns"
+		" ELSE max(changed_ns + 1, ?2) END"
+		" WHERE id = ?1",
+	[SQL_PROGRESS_GET] = "SELECT cursor, state FROM folder WHERE id = ?",
+	[SQL_PROGRESS_SET] =
+		"UPDATE folder SET cursor = ?, state = ? WHERE id = ?",
+	[SQL_TOTALS] = "SELECT count(*), coalesce(sum(is_listed), 0),"
+		       " coalesce(sum(new_count + cur_count), 0)"
+		       " FROM folder WHERE id > 0 AND attributes & 1 = 0"
+		       " AND server_name IS NOT NULL",
+
+	[SQL_MESSAGE_GET] =
+		"SELECT" MESSAGE_COLUMNS "FROM message m WHERE m.id = ?",
+	[SQL_MESSAGE_ADD] =
+		"INSERT INTO message(id, folder, received_at, claimed_size)"
+		" VALUES(?, ?, ?, ?)",
+	[SQL_MESSAGE_ADD_ROWS] =
+		"INSERT INTO message(id, folder, received_at, claimed_size)"
+		" VALUES" ROWS("(?, ?, ?, ?)"),
+	[SQL_MESSAGE_KEEP] =
+		"INSERT INTO message(id, folder, received_at, claimed_size,"
+		" kept) VALUES(?, ?, 0, 0, 1)",
+	/* Its data is not kept any more, but in the cache; or the reverse. */
+	[SQL_MESSAGE_SET_KEPT] =
+		"UPDATE message SET kept = ?2, size = ?3, body_bytes = ?4,"
+		" used_at = ?5 WHERE id = ?1",
+	[SQL_MESSAGE_SET] =
+		"UPDATE message SET received_at = ?2, mode = ?3, uid = ?4,"
+		" gid = ?5, mtime_ns = ?6, ctime_ns = ?7 WHERE id = ?1",
+	[SQL_MESSAGE_SET_FOLDER] =
+		"UPDATE message SET folder = ?2 WHERE id = ?1",
+	[SQL_MESSAGE_LINKS] =
+		"UPDATE message SET links = links + ?2 WHERE id = ?1",
+	[SQL_MESSAGE_KEPT_NEXT] =
+		"SELECT id FROM message WHERE kept <> 0 AND id > ?"
+		" ORDER BY id LIMIT 1",
+	[SQL_MESSAGE_REMOVE] = "DELETE FROM message WHERE id = ?",
+	[SQL_ENTRY_FIND] =
+		ENTRY_COLUMNS "WHERE e.folder = ? AND e.identity = ?",
+	[SQL_ENTRY_BY_KEY] = ENTRY_COLUMNS "WHERE e.folder = ? AND e.key = ?",
+	[SQL_ENTRY_BY_MESSAGE] =
+		ENTRY_COLUMNS "WHERE m.id = ? AND " ENTRY_OF_MESSAGE,
+	[SQL_ENTRY_LINK] = ENTRY_COLUMNS
+	"WHERE e.message = ? AND e.id <> e.message AND e.id > ?"
+	" ORDER BY e.id LIMIT 1",
+	[SQL_ENTRY_BY_ID] = ENTRY_COLUMNS
+	"WHERE e.dir IN (?1 * 4, ?1 * 4 + 1, ?1 * 4 + 2, ?1 * 4 + 3)"
+	" AND e.id = ?2",
+	[SQL_ENTRY_BY_BASE] =
+		ENTRY_COLUMNS "WHERE e.dir = ? AND e.base = ? AND e.id > ?"
+			      " ORDER BY e.id LIMIT 1",
+	[SQL_ENTRY_ANY] = "SELECT 1 FROM entry WHERE dir = ? LIMIT 1",
+	[SQL_ENTRY_KEY] = "SELECT coalesce(key, '') FROM entry"
+			  " WHERE dir = ? AND id = ?",
+	[SQL_ENTRY_SET_KEY] = "UPDATE entry SET key = ?3"
+			      " WHERE dir = ?1 AND id = ?2",
+	[SQL_ENTRY_SET_FLAGS] =
+		"UPDATE entry SET dir = ?3, flags = ?4, keywords = ?5"
+		" WHERE dir = ?1 AND id = ?2",
+	[SQL_ENTRY_NAME] =
+		"UPDATE entry SET dir = ?3, folder = ?4, base = ?5, info = ?6,"
+		" shown = ?7, flags = ?8, identity = ?9"
+		" WHERE dir = ?1 AND id = ?2",
+	[SQL_ENTRY_ADD_NAMED] =
+		"INSERT INTO entry(dir, id, folder, message, flags, keywords,"
+		" identity, received_at, base, info, shown)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SQL_ENTRY_COUNT] = "SELECT new_count, cur_count FROM folder"
+			    " WHERE id = ?",
+	[SQL_ENTRY_SCAN] =
+		ENTRY_COLUMNS "WHERE e.dir = ? AND e.id > ? ORDER BY e.id",
+	[SQL_ENTRY_SCAN_NAMES] =
+		"SELECT dir, id, identity, flags, base, info, shown, NULL,"
+		" message, received_at FROM entry WHERE dir = ? AND id > ?"
+		" ORDER BY id",
+	[SQL_ENTRY_ADD] =
+		"INSERT INTO entry(dir, id, folder, message, key, flags,"
+		" keywords, identity, received_at)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SQL_ENTRY_ADD_ROWS] =
+		"INSERT INTO entry(dir, id, folder, message, key, flags,"
+		" keywords, identity, received_at)"
+		" VALUES" ROWS("(?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+	[SQL_ENTRY_UPDATE] =
+		"UPDATE entry SET dir = ?3, flags = ?4, keywords = ?5, key = ?6"
+		" WHERE dir = ?1 AND id = ?2",
+	[SQL_ENTRY_REMOVE] = "DELETE FROM entry WHERE dir = ? AND id = ?",
+	[SQL_ENTRY_RANGE] =
+		"SELECT min(a), max(b) FROM ("
+		"SELECT min(id) AS a, max(id) AS b FROM entry WHERE dir = ?1"
+		" UNION ALL"
+		" SELECT min(id), max(id) FROM entry WHERE dir = ?2)",
+
+	[SQL_VOID_PICK] = "SELECT e.dir, e.id, m.received_at, m.claimed_size"
+			  " FROM entry e JOIN message m ON m.id = e.message"
+			  " WHERE e.folder = ? AND e.key IS NOT NULL LIMIT 1",
+	[SQL_VOID_ADD] =
+		"INSERT INTO void(folder, received_at, claimed_size, entry, dir)"
+		" VALUES(?, ?, ?, ?, ?)",
+	[SQL_VOID_KEY] = "UPDATE entry SET key = NULL WHERE dir = ? AND id = ?",
+	[SQL_VOID_FIND] = ENTRY_COLUMNS
+	"JOIN void v ON e.dir = v.dir AND e.id = v.entry"
+	" WHERE v.folder = ? AND v.received_at = ? AND v.claimed_size = ?"
+	" ORDER BY e.identity <> ?, v.entry LIMIT 1",
+	[SQL_VOID_NEXT] =
+		ENTRY_COLUMNS "JOIN void v ON e.dir = v.dir AND e.id = v.entry"
+			      " WHERE v.folder = ? LIMIT 1",
+	[SQL_VOID_REMOVE] = "DELETE FROM void WHERE folder = ? AND entry = ?",
+
+	[SQL_SOURCE_GET] =
+		"SELECT e.folder, e.key, m.claimed_size, m.size, m.body_bytes"
+		" FROM message m JOIN entry e ON e.message = m.id AND " ENTRY_OF_MESSAGE
+		" WHERE m.id = ?1 AND e.key IS NOT NULL"
+		" UNION ALL "
+		"SELECT j.folder, j.key, m.claimed_size, m.size, m.body_bytes"
+		" FROM journal j JOIN message m ON m.id = j.message"
+		" WHERE j.message = ?1 AND j.key IS NOT NULL"
+		" AND j.is_void = 0"
+		" UNION ALL "
+		"SELECT e.folder, e.key, m.claimed_size, m.size, m.body_bytes"
+		" FROM entry e JOIN message m ON m.id = e.message"
+		" WHERE e.message = ?1 AND e.id <> e.message"
+		" AND e.key IS NOT NULL"
+		" UNION ALL "
+		"SELECT m.folder, '', m.claimed_size, m.size, m.body_bytes"
+		" FROM message m WHERE m.id = ?1 LIMIT 1",
+	[SQL_BODY_SET] =
+		"UPDATE message SET size = ?2, body_bytes = ?2, used_at = ?3"
+		" WHERE id = ?1",
+	[SQL_BODY_CLEAR] =
+		"UPDATE message SET body_bytes = NULL, used_at = NULL"
+		" WHERE id = ?",
+	[SQL_BODY_TOUCH] = "UPDATE message SET used_at = ?2"
+			   " WHERE id = ?1 AND body_bytes IS NOT NULL",
+	[SQL_BODY_OLDEST] =
+		"SELECT id, body_bytes FROM message"
+		" WHERE body_bytes IS NOT NULL ORDER BY used_at LIMIT 1",
+	[SQL_BODY_TOTALS] =
+		"SELECT coalesce(sum(body_bytes), 0), coalesce(max(used_at), 0)"
+		" FROM message WHERE body_bytes IS NOT NULL",
+
+	[SQL_JOURNAL_NEXT] = JOURNAL_COLUMNS
+	"WHERE j.state = ? AND j.id > ? ORDER BY j.id LIMIT 1",
+	[SQL_JOURNAL_EACH] =
+		JOURNAL_COLUMNS "WHERE j.id > ? ORDER BY j.id LIMIT 1",
+	[SQL_JOURNAL_OF_FOLDER] = JOURNAL_COLUMNS
+	"WHERE (j.folder = ?1 OR j.target = ?1) AND j.kind = 0 AND j.id > ?2"
+	" ORDER BY j.id LIMIT 1",
+	[SQL_JOURNAL_GET] = JOURNAL_COLUMNS "WHERE j.id = ?",
+	[SQL_JOURNAL_BY_KEY] =
+		JOURNAL_COLUMNS "WHERE j.folder = ? AND j.key = ?",
+	[SQL_JOURNAL_BY_MESSAGE] = JOURNAL_COLUMNS
+	"WHERE j.message = ? AND j.id > ? ORDER BY j.id LIMIT 1",
+	[SQL_JOURNAL_BY_FACTS] = JOURNAL_COLUMNS
+	"JOIN message m ON m.id = j.message WHERE j.folder = ?"
+	" AND j.is_void <> 0 AND m.received_at = ? AND m.claimed_size = ?"
+	" ORDER BY j.id LIMIT 1",
+	[SQL_JOURNAL_VOID] = "UPDATE journal SET is_void = 1, key = NULL"
+			     " WHERE folder = ? AND key IS NOT NULL",
+	[SQL_JOURNAL_FOLDER_ROW] = JOURNAL_COLUMNS
+	"WHERE j.folder = ? AND j.kind <> 0 ORDER BY j.id LIMIT 1",
+	[SQL_JOURNAL_SOURCE] =
+		"SELECT folder, key FROM entry e WHERE e.message = ?1"
+		" AND e.key IS NOT NULL AND (e.id <> e.message OR e.dir IN"
+		" (SELECT m.folder * 4 FROM message m WHERE m.id = ?1 UNION ALL"
+		" SELECT m.folder * 4 + 1 FROM message m WHERE m.id = ?1))"
+		" UNION ALL "
+		"SELECT folder, key FROM journal WHERE message = ?1"
+		" AND id <> ?2 AND key IS NOT NULL AND is_void = 0"
+		" AND state IN (1, 0) LIMIT 1",
+	[SQL_JOURNAL_LAST] = "SELECT coalesce(max(id), 0) FROM journal",
+	[SQL_JOURNAL_DUE] = "SELECT min(not_before) FROM journal"
+			    " WHERE state IN (0, 1, 2, 3)",
+	[SQL_JOURNAL_SETTLE] = "UPDATE journal SET state = 1 WHERE state = 0"
+			       " AND not_before <= ? AND id = ?",
+	[SQL_JOURNAL_ADD] =
+		"INSERT INTO journal(kind, state, message, entry, folder,"
+		" target, key, flags, keywords, not_before, created_at, after)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SQL_JOURNAL_SET] =
+		"UPDATE journal SET state = ?2, not_before = ?3, tries = ?4,"
+		" mark = ?5, sent_at = ?6, wire_size = ?7, err = ?8, why = ?9"
+		" WHERE id = ?1",
+	[SQL_JOURNAL_SET_SIDE] =
+		"UPDATE journal SET folder = ?2, key = ?3, flags = ?4,"
+		" keywords = ?5, is_void = ?6 WHERE id = ?1",
+	[SQL_JOURNAL_SET_WISH] =
+		"UPDATE journal SET target = ?2, entry = ?3, message = ?4,"
+		" after = ?5 WHERE id = ?1",
+	[SQL_JOURNAL_DROP] = "DELETE FROM journal WHERE id = ?",
+	[SQL_JOURNAL_REMOVED_ADD] =
+		"INSERT OR REPLACE INTO removed(id, dir, identity, flags,"
+		" keywords, received_at, base, info, shown)"
+		" SELECT ?3, e.dir, e.identity, e.flags, e.keywords,"
+		" e.received_at, e.base, e.info, e.shown FROM entry e"
+		" WHERE e.dir = ?1 AND e.id = ?2",
+	[SQL_JOURNAL_REMOVED_BACK] =
+		"INSERT INTO entry(dir, id, folder, message, key, flags,"
+		" keywords, identity, received_at, base, info, shown)"
+		" SELECT r.dir, j.entry, r.dir / 4, j.message, NULL, r.flags,"
+		" r.keywords, r.identity, r.received_at, r.base, r.info,"
+		" r.shown FROM removed r JOIN journal j ON j.id = r.id"
+		" WHERE r.id = ?",
+	[SQL_JOURNAL_REMOVED_DROP] = "DELETE FROM removed WHERE id = ?",
+	[SQL_JOURNAL_COUNTS] =
+		"SELECT coalesce(sum(state < 4), 0),"
+		" coalesce(sum(state = 4), 0), coalesce(sum(state = 5), 0)"
+		" FROM journal",
+	[SQL_JOURNAL_RESTART] = "UPDATE journal SET not_before = 0",
+};
+
+static const char schema_1[] =
+	"CREATE TABLE account(name TEXT NOT NULL, epoch INTEGER NOT NULL,"
+	" next_id INTEGER NOT NULL, next_folder INTEGER NOT NULL);"
+	"CREATE TABLE folder(id INTEGER PRIMARY KEY, parent INTEGER NOT NULL,"
+	" level TEXT NOT NULL, attributes INTEGER NOT NULL,"
+	" is_listed INTEGER NOT NULL DEFAULT 0,"
+	" cursor TEXT NOT NULL DEFAULT '', state TEXT NOT NULL DEFAULT '',"
+	" new_count INTEGER NOT NULL DEFAULT 0,"
+	" cur_count INTEGER NOT NULL DEFAULT 0,"
+	" changed_ns INTEGER NOT NULL, new_changed_ns INTEGER NOT NULL,"
+	" cur_changed_ns INTEGER NOT NULL, UNIQUE(parent, level));"
+	"CREATE INDEX folder_parent ON folder(parent);"
+	"CREATE TABLE message(id INTEGER PRIMARY KEY,"
+	" folder INTEGER NOT NULL, received_at INTEGER NOT NULL, claimed_size INTEGER NOT NULL,"
+	" size INTEGER, body_bytes INTEGER, used_at INTEGER);"
+	"CREATE INDEX message_used ON message(used_at, body_bytes)"
+	" WHERE body_bytes IS NOT NULL;"
+	"CREATE TABLE entry(dir INTEGER NOT NULL, id INTEGER NOT NULL,"
+	" folder INTEGER NOT NULL, message INTEGER NOT NULL, key TEXT,"
+	" flags INTEGER NOT NULL, keywords TEXT NOT NULL,"
+	" identity INTEGER NOT NULL, received_at INTEGER NOT NULL,"
+	" PRIMARY KEY(dir, id)) WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX entry_key ON entry(folder, key)"
+	" WHERE key IS NOT NULL;"
+	"CREATE UNIQUE INDEX entry_identity ON entry(folder, identity);"
+	"CREATE TABLE void(folder INTEGER NOT NULL,"
+	" received_at INTEGER NOT NULL, claimed_size INTEGER NOT NULL,"
+	" entry INTEGER NOT NULL, dir INTEGER NOT NULL,"
+	" PRIMARY KEY(folder, entry)) WITHOUT ROWID;"
+	"CREATE INDEX void_facts ON void(folder, received_at, claimed_size);"
+	"INSERT INTO folder(id, parent, level, attributes, changed_ns,"
+	" new_changed_ns, cur_changed_ns) VALUES(0, -1, '', 1, 1, 1, 1);";
+
+static const char schema_2[] =
+	"ALTER TABLE folder ADD COLUMN places INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE folder ADD COLUMN is_local INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE folder ADD COLUMN server_name TEXT;"
+	"ALTER TABLE folder ADD COLUMN tmp_changed_ns INTEGER NOT NULL"
+	" DEFAULT 1;"
+	"WITH RECURSIVE named(id, name) AS ("
+	"SELECT id, level FROM folder WHERE parent = 0"
+	" UNION ALL SELECT f.id, named.name || '/' || f.level"
+	" FROM folder f JOIN named ON f.parent = named.id)"
+	"UPDATE folder SET server_name ="
+	" (SELECT name FROM named WHERE named.id = folder.id),"
+	" places = CASE attributes & 1 WHEN 0 THEN 7 ELSE 0 END"
+	" WHERE id > 0;"
+	"CREATE UNIQUE INDEX folder_server ON folder(server_name)"
+	" WHERE server_name IS NOT NULL;"
+	"ALTER TABLE message ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE message ADD COLUMN links INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE message ADD COLUMN mode INTEGER;"
+	"ALTER TABLE message ADD COLUMN uid INTEGER;"
+	"ALTER TABLE message ADD COLUMN gid INTEGER;"
+	"ALTER TABLE message ADD COLUMN mtime_ns INTEGER;"
+	"ALTER TABLE message ADD COLUMN ctime_ns INTEGER;"
+	"CREATE INDEX message_kept ON message(id) WHERE kept <> 0;"
+	"ALTER TABLE entry ADD COLUMN base TEXT;"
+	"ALTER TABLE entry ADD COLUMN info TEXT;"
+	"ALTER TABLE entry ADD COLUMN shown INTEGER;"
+	"CREATE UNIQUE INDEX entry_base ON entry(dir, base, info)"
+	" WHERE base IS NOT NULL;"
+	"CREATE INDEX entry_link ON entry(message) WHERE id <> message;"
+	"CREATE TABLE journal(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" kind INTEGER NOT NULL, state INTEGER NOT NULL,"
+	" message INTEGER NOT NULL, entry INTEGER NOT NULL,"
+	" folder INTEGER NOT NULL, target INTEGER NOT NULL,"
+	" is_void INTEGER NOT NULL DEFAULT 0, key TEXT,"
+	" flags INTEGER NOT NULL, keywords TEXT NOT NULL,"
+	" not_before INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+	" tries INTEGER NOT NULL DEFAULT 0, after INTEGER NOT NULL,"
+	" mark TEXT NOT NULL DEFAULT '', sent_at INTEGER NOT NULL DEFAULT 0,"
+	" wire_size INTEGER NOT NULL DEFAULT 0,"
+	" err INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT '');"
+	"CREATE UNIQUE INDEX journal_key ON journal(folder, key)"
+	" WHERE key IS NOT NULL;"
+	"CREATE INDEX journal_message ON journal(message);"
+	"CREATE INDEX journal_state ON journal(state, not_before);"
+	"CREATE INDEX journal_target ON journal(target);"
+	"CREATE TABLE removed(id INTEGER PRIMARY KEY, dir INTEGER NOT NULL,"
+	" identity INTEGER NOT NULL, flags INTEGER NOT NULL,"
+	" keywords TEXT NOT NULL, received_at INTEGER NOT NULL, base TEXT,"
+	" info TEXT, shown INTEGER);";
+
+/* What brings the schema from the version of its index to the next. */
+const char *const db_migrations[DB_VERSION] = { schema_1, schema_2 };

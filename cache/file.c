@@ -1,0 +1,294 @@
+#include "cache/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cache/home.h"
+#include "util/cleanup.h"
+#include "util/fault.h"
+#include "util/log.h"
+#include "util/mem.h"
+
+/*
+ * Files known to be synced: most deliverers sync a file just before they give
+ * it its name, and to sync it again costs as much as the first time.
+ */
+#define SYNCED_MAX 64
+
+struct writer {
+	int64_t id;
+	int count;
+};
+
+struct file_store {
+	char *dir;
+	pthread_mutex_t lock;
+	/* All below is guarded by lock. */
+	struct writer *writers;
+	size_t writer_count, writer_capacity;
+	int64_t synced[SYNCED_MAX];
+	size_t next_synced;
+};
+
+static char *file_path(const struct file_store *store, int64_t id)
+{
+	return xasprintf("%s/%02x/%" PRId64, store->dir, (unsigned)(id & 0xff),
+	                 id);
+}
+
+static bool is_named(struct db_conn *conn, const char *name)
+{
+	struct cache_message message;
+	int64_t id = strtoll(name, NULL, 10);
+	int err = db_message_get(conn, id, &message);
+	return err != -ENOENT && (err < 0 || message.is_kept);
+}
+
+/* A file is made before its row and removed after it: some may be left. */
+static void remove_strays(const char *path, struct db_conn *conn)
+{
+	DIR *dir = opendir(path);
+	if (dir == NULL)
+		return;
+	for (struct dirent *d; (d = readdir(dir)) != NULL;)
+		if (d->d_name[0] != '.' && !is_named(conn, d->d_name))
+			(void)unlinkat(dirfd(dir), d->d_name, 0);
+	(void)closedir(dir);
+}
+
+int file_store_open(const char *state_dir, struct db *db,
+                    struct file_store **store_out)
+{
+	struct file_store *store = xmalloc(sizeof(*store));
+	store->dir = xasprintf("%s/files", state_dir);
+	(void)pthread_mutex_init(&store->lock, NULL);
+	int err = 0;
+	for (unsigned i = 0; i < 256 && err == 0; i++) {
+		auto_free char *why = NULL;
+		auto_free char *path = xasprintf("%s/%02x", store->dir, i);
+		err = home_make(path, &why);
+		if (err < 0)
+			log_error("%s", why);
+		else
+			remove_strays(path, db_reader(db));
+	}
+	if (err < 0) {
+		file_store_close(store);
+		return err;
+	}
+	*store_out = store;
+	return 0;
+}
+
+void file_store_close(struct file_store *store)
+{
+	if (store == NULL)
+		return;
+	(void)pthread_mutex_destroy(&store->lock);
+	free(store->writers);
+	free(store->dir);
+	free(store);
+}
+
+int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
+                gid_t gid, int *fd_out)
+{
+	int err = FAULT("file-create");
+	if (err < 0)
+		return err;
+	auto_free char *path = file_path(store, id);
+	/* One with this number can only be left of a transaction that died. */
+	(void)unlink(path);
+	auto_fd int fd =
+		open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	             0600);
+	if (fd < 0)
+		return -errno;
+	bool is_other = uid != geteuid() || gid != getegid();
+	if ((is_other && fchown(fd, uid, gid) < 0 && geteuid() == 0) ||
+	    fchmod(fd, mode & 07777) < 0) {
+		err = -errno;
+		(void)unlink(path);
+		return err;
+	}
+	*fd_out = take_fd(&fd);
+	return 0;
+}
+
+static int copy_data(int from, int to)
+{
+	char buf[64 * 1024];
+	off_t at = 0;
+	for (;;) {
+		ssize_t n = pread(from, buf, sizeof(buf), at);
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		ssize_t written = pwrite(to, buf, (size_t)n, at);
+		if (written < 0)
+			return -errno;
+		at += written;
+	}
+}
+
+int file_copy(struct file_store *store, const struct cache_message *message,
+              int body, int *fd_out)
+{
+	auto_fd int fd = -1;
+	uid_t uid = message->uid == (uid_t)-1 ? getuid() : message->uid;
+	gid_t gid = message->gid == (gid_t)-1 ? getgid() : message->gid;
+	int err = file_create(store, message->id, message->mode, uid, gid, &fd);
+	if (err == 0 && body >= 0)
+		err = copy_data(body, fd);
+	struct timespec times[] = { message->mtime, message->mtime };
+	if (err == 0 && futimens(fd, times) < 0)
+		err = -errno;
+	if (err < 0) {
+		file_remove(store, message->id);
+		return err;
+	}
+	*fd_out = take_fd(&fd);
+	return 0;
+}
+
+int file_open(struct file_store *store, int64_t id, int flags)
+{
+	auto_free char *path = file_path(store, id);
+	int fd = open(path, flags | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+void file_remove(struct file_store *store, int64_t id)
+{
+	auto_free char *path = file_path(store, id);
+	(void)unlink(path);
+}
+
+int file_stat(struct file_store *store, struct cache_message *message)
+{
+	auto_free char *path = file_path(store, message->id);
+	struct stat st;
+	if (lstat(path, &st) < 0)
+		return -errno;
+	message->size = (uint64_t)st.st_size;
+	message->is_size_exact = true;
+	message->mode = st.st_mode & 07777;
+	message->uid = st.st_uid;
+	message->gid = st.st_gid;
+	message->mtime = st.st_mtim;
+	message->ctime = st.st_ctim;
+	return 0;
+}
+
+int file_set(struct file_store *store, const struct cache_message *what,
+             unsigned which)
+{
+	auto_free char *path = file_path(store, what->id);
+	uid_t uid = which & CACHE_SET_UID ? what->uid : (uid_t)-1;
+	gid_t gid = which & CACHE_SET_GID ? what->gid : (gid_t)-1;
+	struct timespec times[] = { { .tv_nsec = UTIME_OMIT }, what->mtime };
+	if ((which & CACHE_SET_MODE) && chmod(path, what->mode & 07777) < 0)
+		return -errno;
+	if ((uid != (uid_t)-1 || gid != (gid_t)-1) &&
+	    lchown(path, uid, gid) < 0)
+		return -errno;
+	if ((which & CACHE_SET_MTIME) &&
+	    utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return 0;
+}
+
+static bool is_synced(struct file_store *store, int64_t id)
+{
+	bool is_found = false;
+	(void)pthread_mutex_lock(&store->lock);
+	for (size_t i = 0; i < SYNCED_MAX; i++)
+		is_found |= store->synced[i] == id;
+	(void)pthread_mutex_unlock(&store->lock);
+	return is_found;
+}
+
+static void set_synced(struct file_store *store, int64_t id)
+{
+	(void)pthread_mutex_lock(&store->lock);
+	store->synced[store->next_synced++ % SYNCED_MAX] = id;
+	(void)pthread_mutex_unlock(&store->lock);
+}
+
+static int sync_dir(const struct file_store *store, int64_t id)
+{
+	auto_free char *path = file_path(store, id);
+	*strrchr(path, '/') = '\0';
+	auto_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_sync(struct file_store *store, int64_t id)
+{
+	if (is_synced(store, id))
+		return 0;
+	int err = FAULT("file-sync");
+	if (err < 0)
+		return err;
+	auto_fd int fd = file_open(store, id, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	if (fsync(fd) < 0)
+		return -errno;
+	err = sync_dir(store, id);
+	if (err == 0)
+		set_synced(store, id);
+	return err;
+}
+
+static struct writer *find_writer_locked(struct file_store *store, int64_t id)
+{
+	for (size_t i = 0; i < store->writer_count; i++)
+		if (store->writers[i].id == id)
+			return &store->writers[i];
+	return NULL;
+}
+
+void file_writer(struct file_store *store, int64_t id, int change)
+{
+	(void)pthread_mutex_lock(&store->lock);
+	struct writer *w = find_writer_locked(store, id);
+	if (w == NULL) {
+		if (store->writer_count == store->writer_capacity) {
+			store->writer_capacity = 2 * store->writer_capacity + 8;
+			store->writers =
+				xrealloc(store->writers,
+			                 store->writer_capacity * sizeof(*w));
+		}
+		w = &store->writers[store->writer_count++];
+		*w = (struct writer){ .id = id };
+	}
+	w->count += change;
+	if (w->count <= 0)
+		*w = store->writers[--store->writer_count];
+	(void)pthread_mutex_unlock(&store->lock);
+}
+
+bool file_has_writer(struct file_store *store, int64_t id)
+{
+	(void)pthread_mutex_lock(&store->lock);
+	bool has = find_writer_locked(store, id) != NULL;
+	(void)pthread_mutex_unlock(&store->lock);
+	return has;
+}
+
+void file_touch(struct file_store *store, int64_t id)
+{
+	(void)pthread_mutex_lock(&store->lock);
+	for (size_t i = 0; i < SYNCED_MAX; i++)
+		if (store->synced[i] == id)
+			store->synced[i] = 0;
+	(void)pthread_mutex_unlock(&store->lock);
+}

@@ -1,0 +1,46 @@
+/*
+ * Kept files: what the server does not have, or not so.  They are in
+ * state_dir/files/xx/ID, xx being the last byte of the id, and are ended by
+ * file_remove() alone.
+ *
+ * All functions may be called from any thread; results are 0 or -errno.
+ */
+#ifndef CACHE_FILE_H
+#define CACHE_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cache/db.h"
+
+struct file_store;
+
+/* Files that no row of db names are removed. */
+int file_store_open(const char *state_dir, struct db *db,
+                    struct file_store **store_out);
+void file_store_close(struct file_store *store);
+
+/* Make an empty one; *fd_out is for reading and writing. */
+int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
+                gid_t gid, int *fd_out);
+/* Make one of a body, with the attributes of its message. */
+int file_copy(struct file_store *store, const struct cache_message *message,
+              int body, int *fd_out);
+int file_open(struct file_store *store, int64_t id, int flags);
+void file_remove(struct file_store *store, int64_t id);
+
+/* Size, times, mode and owner are those of the file. */
+int file_stat(struct file_store *store, struct cache_message *message);
+int file_set(struct file_store *store, const struct cache_message *what,
+             unsigned which);
+
+/* Its data, and its name, survive a power cut from now on. */
+int file_sync(struct file_store *store, int64_t id);
+
+/* Who writes: while anybody does, the dust has not settled. */
+void file_writer(struct file_store *store, int64_t id, int change);
+bool file_has_writer(struct file_store *store, int64_t id);
+/* Data changed, or is about to. */
+void file_touch(struct file_store *store, int64_t id);
+
+#endif

@@ -1,0 +1,139 @@
+/*
+ * A delivery lasts when its data, then its name are on the disk.  In this
+ * order: a name that came first could lead to half a message after a power
+ * cut.  The log is synced once for all names that were committed meanwhile.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "cache/file.h"
+#include "cache/write.h"
+#include "util/fault.h"
+#include "util/log.h"
+#include "util/mem.h"
+
+struct task {
+	STAILQ_ENTRY(task) link;
+	bool has_change;
+	struct change change;
+	int64_t message;
+	cache_done *done;
+	void *arg;
+	int err;
+};
+STAILQ_HEAD(task_list, task);
+
+struct keeper {
+	struct cache *cache; /* borrowed: it holds this */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* Guarded by lock. */
+	bool is_stopping;
+	struct task_list tasks;
+};
+
+static void do_task(struct cache *c, struct task *t)
+{
+	struct cache_message m = { .id = t->message };
+	if (t->message != 0 && file_stat(c->files, &m) == 0)
+		t->err = file_sync(c->files, t->message);
+	if (t->err == 0 && t->has_change)
+		t->err = change_apply(c, &t->change);
+}
+
+static void do_all(struct keeper *k, struct task_list *tasks)
+{
+	struct task *t;
+	STAILQ_FOREACH(t, tasks, link)
+	do_task(k->cache, t);
+	int err = db_sync(k->cache->db);
+	while ((t = STAILQ_FIRST(tasks)) != NULL) {
+		STAILQ_REMOVE_HEAD(tasks, link);
+		t->done(t->arg, t->err < 0 ? t->err : err, NULL);
+		free(t);
+	}
+	cache_push_soon(k->cache);
+	db_checkpoint(k->cache->db, false);
+}
+
+static void *keeper_main(void *arg)
+{
+	struct keeper *k = arg;
+	log_context(k->cache->account, NULL);
+	(void)pthread_mutex_lock(&k->lock);
+	for (;;) {
+		while (STAILQ_EMPTY(&k->tasks) && !k->is_stopping)
+			(void)pthread_cond_wait(&k->changed, &k->lock);
+		if (STAILQ_EMPTY(&k->tasks))
+			break;
+		struct task_list tasks = STAILQ_HEAD_INITIALIZER(tasks);
+		STAILQ_CONCAT(&tasks, &k->tasks);
+		(void)pthread_mutex_unlock(&k->lock);
+		do_all(k, &tasks);
+		(void)pthread_mutex_lock(&k->lock);
+	}
+	(void)pthread_mutex_unlock(&k->lock);
+	return NULL;
+}
+
+int keeper_new(struct cache *c, struct keeper **keeper_out)
+{
+	struct keeper *k = xmalloc(sizeof(*k));
+	k->cache = c;
+	(void)pthread_mutex_init(&k->lock, NULL);
+	(void)pthread_cond_init(&k->changed, NULL);
+	STAILQ_INIT(&k->tasks);
+	int err = pthread_create(&k->thread, NULL, keeper_main, k);
+	if (err != 0) {
+		(void)pthread_mutex_destroy(&k->lock);
+		(void)pthread_cond_destroy(&k->changed);
+		free(k);
+		return -err;
+	}
+	*keeper_out = k;
+	return 0;
+}
+
+void keeper_free(struct keeper *k)
+{
+	if (k == NULL)
+		return;
+	(void)pthread_mutex_lock(&k->lock);
+	k->is_stopping = true;
+	(void)pthread_cond_signal(&k->changed);
+	(void)pthread_mutex_unlock(&k->lock);
+	(void)pthread_join(k->thread, NULL);
+	(void)pthread_mutex_destroy(&k->lock);
+	(void)pthread_cond_destroy(&k->changed);
+	free(k);
+}
+
+static void add(struct keeper *k, const struct change *change, int64_t message,
+                cache_done *done, void *arg)
+{
+	struct task *t = xmalloc(sizeof(*t));
+	t->has_change = change != NULL;
+	if (change != NULL)
+		t->change = *change;
+	t->message = message;
+	t->done = done;
+	t->arg = arg;
+	(void)pthread_mutex_lock(&k->lock);
+	STAILQ_INSERT_TAIL(&k->tasks, t, link);
+	(void)pthread_cond_signal(&k->changed);
+	(void)pthread_mutex_unlock(&k->lock);
+}
+
+void keeper_add(struct keeper *k, const struct change *change, cache_done *done,
+                void *arg)
+{
+	add(k, change, change->message, done, arg);
+}
+
+void keeper_sync(struct keeper *k, int64_t message, cache_done *done, void *arg)
+{
+	add(k, NULL, message, done, arg);
+}

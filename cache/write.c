@@ -1,0 +1,381 @@
+/*
+ * What the file system may change: each call is one transaction.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cache/file.h"
+#include "cache/journal.h"
+#include "cache/write.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/mem.h"
+
+/* Give the transaction back; the error that ended it, if any. */
+static int finish(struct cache *c, struct db_conn *conn, int err)
+{
+	if (err < 0) {
+		db_rollback(conn);
+		return err;
+	}
+	err = db_commit(conn);
+	cache_push_soon(c);
+	return err;
+}
+
+static int begin(struct cache *c, struct db_conn **conn_out)
+{
+	return c->is_read_only ? -EROFS : db_begin(c->db, conn_out);
+}
+
+void write_forget(struct cache *c, int64_t message)
+{
+	file_remove(c->files, message);
+	body_remove(c->bodies, message);
+}
+
+static void fill_to(struct cache_entry *entry, const struct cache_name *name)
+{
+	*entry = (struct cache_entry){
+		.folder = name->folder,
+		.place = name->place,
+		.shown = name->flags,
+	};
+	if (name->base == NULL)
+		return;
+	(void)snprintf(entry->base, sizeof(entry->base), "%s", name->base);
+	(void)snprintf(entry->info, sizeof(entry->info), "%s", name->info);
+}
+
+static int create_entry(struct cache *c, struct db_conn *conn,
+                        struct cache_entry *entry, mode_t mode, uid_t uid,
+                        gid_t gid, int *fd_out)
+{
+	struct cache_folder folder;
+	int64_t row;
+	bool is_mail;
+	int err = db_folder_get(conn, entry->folder, &folder);
+	if (err < 0)
+		return err;
+	if (entry->place != CACHE_TOP && !(folder.places & 1u << entry->place))
+		return -ENOENT;
+	entry->id = db_id_new(conn);
+	entry->message.id = entry->id;
+	entry->message.received_at = clock_wall_ns() / 1000000000;
+	entry->identity = (uint64_t)-entry->id;
+	err = file_create(c->files, entry->id, mode, uid, gid, fd_out);
+	if (err == 0)
+		err = db_message_keep(conn, entry->id, entry->folder);
+	if (err == 0)
+		err = change_is_mail(conn, entry, &is_mail);
+	if (err < 0)
+		return err;
+	entry->flags = is_mail ? entry->shown : 0;
+	err = db_entry_add_named(conn, entry);
+	if (err == 0)
+		err = db_entry_counted(conn, entry, 1);
+	if (err == 0 && is_mail && c->can_append)
+		err = journal_birth(conn, entry, deadline_in(WRITE_DUST_MS),
+		                    &row);
+	return err;
+}
+
+int cache_file_create(struct cache *c, const struct cache_name *name,
+                      mode_t mode, uid_t uid, gid_t gid,
+                      struct cache_entry *entry_out, int *fd_out)
+{
+	struct db_conn *conn;
+	auto_fd int fd = -1;
+	int err = begin(c, &conn);
+	if (err < 0)
+		return err;
+	fill_to(entry_out, name);
+	err = create_entry(c, conn, entry_out, mode, uid, gid, &fd);
+	int64_t id = entry_out->id;
+	err = finish(c, conn, err);
+	if (err < 0) {
+		if (fd >= 0)
+			file_remove(c->files, id);
+		return err;
+	}
+	file_writer(c->files, id, 1);
+	err = cache_entry_of(c, id, entry_out);
+	*fd_out = take_fd(&fd);
+	return err;
+}
+
+/* Its data is to be kept from now on. */
+static int keep(struct cache *c, const struct cache_message *message, int body,
+                int *fd_out)
+{
+	struct db_conn *conn;
+	int err = file_copy(c->files, message, body, fd_out);
+	if (err < 0)
+		return err;
+	err = begin(c, &conn);
+	if (err == 0)
+		err = finish(c, conn,
+		             db_message_set_kept(conn, message->id, true, 0,
+		                                 0));
+	if (err < 0) {
+		(void)close(*fd_out);
+		file_remove(c->files, message->id);
+		return err;
+	}
+	if (message->is_cached) {
+		body_remove(c->bodies, message->id);
+		body_count(c->bodies, 0, message->size);
+	}
+	return 0;
+}
+
+int cache_file_edit(struct cache *c, int64_t message, bool is_truncated,
+                    const struct cache_body *body, int *fd_out)
+{
+	struct cache_message m;
+	auto_fd int fd = -1;
+	int err = c->is_read_only ? -EROFS : cache_message_get(c, message, &m);
+	if (err < 0)
+		return err;
+	if (m.is_kept)
+		fd = file_open(c->files, message, O_RDWR);
+	else if (is_truncated || body != NULL)
+		err = keep(c, &m, is_truncated ? -1 : body->fd, &fd);
+	else
+		return -EAGAIN;
+	if (err < 0 || fd < 0)
+		return err < 0 ? err : fd;
+	if (is_truncated) {
+		err = cache_file_touch(c, message);
+		if (err == 0 && ftruncate(fd, 0) < 0)
+			err = -errno;
+	}
+	if (err < 0)
+		return err;
+	file_writer(c->files, message, 1);
+	*fd_out = take_fd(&fd);
+	return 0;
+}
+
+/*
+ * The server's copy, if there is one, is no more what the user wants: what the
+ * file will be is appended, and then that removed.
+ */
+static int renew(struct cache *c, struct db_conn *conn,
+                 const struct cache_entry *entry)
+{
+	struct journal_row row, birth;
+	int64_t id;
+	int err = journal_begin(conn, entry, &row);
+	if (err < 0)
+		return err == -ENOENT ? 0 : err;
+	bool was_sent =
+		row.state == JOURNAL_SENT || row.state == JOURNAL_LANDED;
+	if (row.key[0] == '\0' && !was_sent) {
+		row.state = JOURNAL_SETTLING;
+		row.not_before = deadline_in(WRITE_DUST_MS);
+		return journal_update(conn, &row);
+	}
+	err = journal_end(conn, &row, NULL, 0);
+	if (err == 0)
+		err = journal_birth(conn, entry, deadline_in(WRITE_DUST_MS),
+		                    &id);
+	if (err == 0)
+		err = journal_get(conn, id, &birth);
+	return err < 0 ? err : journal_set_after(conn, row.id, birth.id);
+}
+
+int cache_file_touch(struct cache *c, int64_t message)
+{
+	struct cache_entry entry;
+	struct db_conn *conn;
+	bool is_mail = false;
+	file_touch(c->files, message);
+	int err = db_entry_by_message(db_reader(c->db), message, &entry);
+	if (err < 0)
+		return err == -ENOENT ? 0 : err; /* open, but without a name */
+	err = change_is_mail(db_reader(c->db), &entry, &is_mail);
+	if (err < 0 || !is_mail)
+		return err;
+	err = begin(c, &conn);
+	return err < 0 ? err : finish(c, conn, renew(c, conn, &entry));
+}
+
+/* The dust of a delivery rose again. */
+static int stir(struct cache *c, int64_t message)
+{
+	struct journal_row row = { .id = 0 };
+	struct db_conn *conn;
+	if (journal_by_message(db_reader(c->db), message, 0, &row) == -ENOENT)
+		return 0;
+	int err = db_begin(c->db, &conn);
+	if (err < 0)
+		return err;
+	row.id = 0;
+	while ((err = journal_by_message(conn, message, row.id, &row)) == 0) {
+		if (row.state != JOURNAL_SETTLING)
+			continue;
+		row.not_before = deadline_in(WRITE_DUST_MS);
+		err = journal_update(conn, &row);
+		if (err < 0)
+			break;
+	}
+	return finish(c, conn, err == -ENOENT ? 0 : err);
+}
+
+void cache_file_release(struct cache *c, int64_t message)
+{
+	file_writer(c->files, message, -1);
+	(void)stir(c, message);
+}
+
+int cache_file_sync(struct cache *c, int64_t message, cache_done *done,
+                    void *arg, struct cache_wait **wait_out)
+{
+	*wait_out = NULL;
+	keeper_sync(c->keeper, message, done, arg);
+	return 0;
+}
+
+static int set_row(struct cache *c, const struct cache_message *what,
+                   unsigned which, struct cache_message *m)
+{
+	struct db_conn *conn;
+	int64_t now = clock_wall_ns();
+	if (which & CACHE_SET_MODE)
+		m->mode = what->mode & 07777;
+	if (which & CACHE_SET_UID)
+		m->uid = what->uid;
+	if (which & CACHE_SET_GID)
+		m->gid = what->gid;
+	if (which & CACHE_SET_MTIME)
+		m->mtime = what->mtime;
+	m->ctime = (struct timespec){ now / 1000000000, now % 1000000000 };
+	int err = begin(c, &conn);
+	return err < 0 ? err : finish(c, conn, db_message_set(conn, m));
+}
+
+int cache_file_set(struct cache *c, const struct cache_message *what,
+                   unsigned which)
+{
+	struct cache_message m;
+	int err = c->is_read_only ? -EROFS : cache_message_get(c, what->id, &m);
+	if (err < 0)
+		return err;
+	if (!m.is_kept)
+		return set_row(c, what, which, &m);
+	err = file_set(c->files, what, which);
+	return err < 0 ? err : stir(c, what->id);
+}
+
+/* A delivery must last; what else there is may be lost with the power. */
+static int make(struct cache *c, const struct change *change, cache_done *done,
+                void *arg, struct cache_wait **wait_out)
+{
+	struct cache_message m;
+	bool is_mail = false;
+	*wait_out = NULL;
+	int err = c->is_read_only ? -EROFS
+	                          : cache_message_get(c, change->message, &m);
+	if (err == 0)
+		err = change_is_mail(db_reader(c->db), &change->to, &is_mail);
+	if (err < 0)
+		return err;
+	if (is_mail && m.is_kept) {
+		keeper_add(c->keeper, change, done, arg);
+		return 0;
+	}
+	err = change_apply(c, change);
+	cache_push_soon(c);
+	return err < 0 ? err : 1;
+}
+
+int cache_link(struct cache *c, int64_t message, const struct cache_name *to,
+               cache_done *done, void *arg, struct cache_wait **wait_out)
+{
+	struct change change = { .message = message };
+	fill_to(&change.to, to);
+	return make(c, &change, done, arg, wait_out);
+}
+
+int cache_rename(struct cache *c, const struct cache_entry *from,
+                 const struct cache_name *to, const struct cache_entry *over,
+                 cache_done *done, void *arg, struct cache_wait **wait_out)
+{
+	struct change change = {
+		.message = from->message.id,
+		.has_from = true,
+		.from = *from,
+		.has_over = over != NULL,
+	};
+	if (over != NULL)
+		change.over = *over;
+	fill_to(&change.to, to);
+	return make(c, &change, done, arg, wait_out);
+}
+
+int cache_unlink(struct cache *c, const struct cache_entry *entry)
+{
+	int err = c->is_read_only ? -EROFS : change_unname(c, entry);
+	cache_push_soon(c);
+	return err;
+}
+
+int cache_facts_get(struct cache *c, int64_t message,
+                    struct cache_facts *facts_out)
+{
+	struct db_conn *reader = db_reader(c->db);
+	struct cache_entry entry;
+	struct journal_row row;
+	int err = db_entry_by_message(reader, message, &entry);
+	if (err < 0)
+		return err;
+	*facts_out =
+		(struct cache_facts){ .flags = entry.flags, .state = "synced" };
+	err = db_entry_key(reader, &entry, facts_out->key);
+	if (err == 0)
+		err = db_entry_keywords(reader, &entry, facts_out->keywords,
+		                        sizeof(facts_out->keywords));
+	if (err < 0 || journal_by_message(reader, message, 0, &row) < 0)
+		return err;
+	facts_out->state = row.state == JOURNAL_REFUSED ? "refused"
+	                   : row.state == JOURNAL_HELD  ? "held"
+	                                                : "pending";
+	memcpy(facts_out->key, row.key, sizeof(facts_out->key));
+	(void)snprintf(facts_out->why, sizeof(facts_out->why), "%s", row.why);
+	return 0;
+}
+
+static int set_keywords(struct db_conn *conn, int64_t message,
+                        const char *keywords)
+{
+	struct cache_entry entry;
+	struct journal_row row;
+	int err = db_entry_by_message(conn, message, &entry);
+	if (err < 0)
+		return err;
+	int known = journal_begin(conn, &entry, &row);
+	if (known < 0 && known != -ENOENT)
+		return known;
+	err = db_entry_set_flags(conn, &entry, entry.place, entry.flags,
+	                         keywords);
+	if (err < 0 || known == -ENOENT)
+		return err;
+	return journal_end(conn, &row, &entry, deadline_in(WRITE_DUST_MS));
+}
+
+int cache_keywords_set(struct cache *c, int64_t message, const char *keywords)
+{
+	struct db_conn *conn;
+	if (strlen(keywords) > JOURNAL_KEYWORDS_MAX)
+		return -ENOSPC;
+	int err = begin(c, &conn);
+	if (err < 0)
+		return err;
+	return finish(c, conn, set_keywords(conn, message, keywords));
+}

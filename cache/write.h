@@ -1,0 +1,53 @@
+/*
+ * Inside cache/ only: what else writing needs.
+ */
+#ifndef CACHE_WRITE_H
+#define CACHE_WRITE_H
+
+#include "cache/core.h"
+
+/*
+ * The thread that makes changes last: it syncs a delivery's data, commits its
+ * name, and syncs the log, once for all that wait.
+ */
+struct keeper;
+
+int keeper_new(struct cache *c, struct keeper **keeper_out);
+/* Does what is queued, and ends. */
+void keeper_free(struct keeper *k);
+
+/* A change of names, to be made in one transaction. */
+struct change {
+	int64_t message;
+	bool has_from; /* a rename; else a link */
+	struct cache_entry from;
+	bool has_over;
+	struct cache_entry over;
+	struct cache_entry to; /* folder, place, base, info, shown count */
+};
+
+/* Queue it; done runs when it is there for good, or with why not. */
+void keeper_add(struct keeper *k, const struct change *change, cache_done *done,
+                void *arg);
+/* The same without a change: what message has now; 0: only names. */
+void keeper_sync(struct keeper *k, int64_t message, cache_done *done,
+                 void *arg);
+
+/* Make a change in a transaction of its own. */
+int change_apply(struct cache *c, const struct change *change);
+int change_unname(struct cache *c, const struct cache_entry *entry);
+/* Is what stands there mail? */
+int change_is_mail(struct db_conn *conn, const struct cache_entry *entry,
+                   bool *is_mail_out);
+
+/* A change may be sent when its names have stood still for so long. */
+#define WRITE_DUST_MS 1000
+/* A removal later, so that many at once are seen as such. */
+#define WRITE_BRAKE_MS 2000
+
+/* The files of a message that has no name and no row any more. */
+void write_forget(struct cache *c, int64_t message);
+/* What push_journal() is to do has changed. */
+void cache_push_soon(struct cache *c);
+
+#endif

@@ -1,0 +1,209 @@
+/*
+ * Copy, move, remove.
+ *
+ * Without UIDPLUS there is only EXPUNGE, which removes all that is marked
+ * \Deleted.  It is used when a search just before it shows that this is what we
+ * marked, and nothing else.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "imapclient/batch.h"
+#include "imapclient/client.h"
+#include "imapclient/refusal.h"
+#include "imapclient/seqset.h"
+#include "util/mem.h"
+
+static const struct imap_verb mark_deleted = { "UID STORE",
+	                                       " +FLAGS.SILENT (\\Deleted)",
+	                                       NULL, false };
+
+/* What is still open gets one fate. */
+static void settle(const struct imap_items *items, int err, const char *words)
+{
+	for (size_t i = 0; i < items->count; i++) {
+		struct remote_wish *wish = items->list[i].wish;
+		if (wish->fate != REMOTE_UNKNOWN)
+			continue;
+		if (err < 0)
+			imap_wish_refuse(wish, err, words);
+		else
+			wish->fate = REMOTE_DONE;
+	}
+}
+
+/* Are all UIDs of a SEARCH's answer among the items? */
+static bool are_ours(const struct imap_items *items, struct imap_text numbers)
+{
+	struct imap_text atom;
+	uint32_t uid, last;
+	while (imap_atom_next(&numbers, &atom)) {
+		if (imap_seqset_next(&atom, &uid, &last) &&
+		    imap_items_find(items->list, items->count, uid) == NULL)
+			return false;
+	}
+	return true;
+}
+
+static int search_deleted(struct imap_session *s,
+                          const struct imap_items *items, bool *are_ours_out)
+{
+	auto_command struct imap_command c;
+	struct imap_response r;
+	unsigned tag;
+	*are_ours_out = true;
+	imap_command_init(&c, true, "UID SEARCH DELETED");
+	int err = imap_session_send(s, &c, &tag);
+	while (err == 0) {
+		err = imap_session_read(s, NULL, &r);
+		if (err == 0 && r.kind == IMAP_SEARCH &&
+		    !are_ours(items, r.text))
+			*are_ours_out = false;
+		if (err == 0 && imap_session_is_end(&r, tag))
+			return imap_refusal(&r, "UID SEARCH");
+	}
+	return err;
+}
+
+static int expunge(struct imap_session *s, const struct imap_items *items)
+{
+	bool is_safe;
+	int err = search_deleted(s, items, &is_safe);
+	if (err == 0 && !is_safe) {
+		settle(items, -EBUSY, "other messages are marked deleted, too");
+		return 0;
+	}
+	if (err == 0)
+		err = imap_refusal_run_text(s, "EXPUNGE", "EXPUNGE");
+	if (remote_error_scope(err) >= REMOTE_SCOPE_SESSION && err < 0)
+		return err;
+	settle(items, err, s->words);
+	return 0;
+}
+
+static bool is_any_open(const struct imap_items *items)
+{
+	for (size_t i = 0; i < items->count; i++) {
+		if (items->list[i].wish->fate == REMOTE_UNKNOWN)
+			return true;
+	}
+	return false;
+}
+
+static int remove_items(struct imap_session *s, const struct imap_items *items)
+{
+	struct imap_flight f = { .s = s };
+	const struct imap_verb verbs[] = {
+		mark_deleted,
+		{ "UID EXPUNGE", "", NULL, true },
+	};
+	bool has_uidplus = imap_session_has(s, IMAP_CAP_UIDPLUS);
+	int err = imap_flight_send(&f, items->list, items->count, verbs,
+	                           has_uidplus ? 2 : 1);
+	if (err == 0)
+		err = imap_flight_land(&f, 0);
+	if (err < 0 || has_uidplus || !is_any_open(items))
+		return err;
+	return expunge(s, items);
+}
+
+int imap_transfer_remove(struct imap_remote *c, const char *folder,
+                         struct remote_wish *wishes, size_t count)
+{
+	struct imap_session *s = &c->session;
+	auto_items struct imap_items items = { 0 };
+	int err = imap_open_for_change(c, folder);
+	if (err < 0)
+		return imap_wishes_refuse(wishes, count, err, s->words);
+	imap_items_init(&items, s, wishes, count);
+	return remove_items(s, &items);
+}
+
+/* One command, for all. */
+static int transfer(struct imap_session *s, const char *name,
+                    const char *target, const struct imap_items *items)
+{
+	struct imap_flight f = { .s = s };
+	const struct imap_verb verb = { name, "", target, true };
+	int err = imap_flight_send(&f, items->list, items->count, &verb, 1);
+	return err < 0 ? err : imap_flight_land(&f, 0);
+}
+
+/* Copied, but not yet moved: take the others out. */
+static void reopen(struct imap_items *items)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < items->count; i++) {
+		struct imap_item *item = &items->list[i];
+		if (item->wish->fate != REMOTE_DONE)
+			continue;
+		item->wish->fate = REMOTE_UNKNOWN;
+		items->list[kept++] = *item;
+	}
+	items->count = kept;
+}
+
+/*
+ * By COPY and remove.  A wish whose message is now in both folders is neither
+ * done nor refused.
+ */
+static int move_by_copy(struct imap_session *s, const char *target,
+                        struct imap_items *items)
+{
+	int err = transfer(s, "UID COPY", target, items);
+	reopen(items);
+	if (err == 0)
+		err = remove_items(s, items);
+	for (size_t i = 0; i < items->count; i++) {
+		struct remote_wish *wish = items->list[i].wish;
+		if (wish->fate != REMOTE_REFUSED)
+			continue;
+		wish->fate = REMOTE_UNKNOWN;
+		if (err == 0)
+			err = wish->err;
+	}
+	return err;
+}
+
+/* Open the folder, and find the target's name on the wire. */
+static int begin(struct imap_remote *c, const char *folder, const char *target,
+                 bool is_change, struct strbuf *wire)
+{
+	struct imap_session *s = &c->session;
+	int err = imap_names_encode(&s->names, target, wire);
+	if (err < 0)
+		return err;
+	err = imap_open_for_change(c, folder);
+	return err == -EROFS && !is_change ? 0 : err;
+}
+
+int imap_transfer_copy(struct imap_remote *c, const char *folder,
+                       const char *target, struct remote_wish *wishes,
+                       size_t count)
+{
+	struct imap_session *s = &c->session;
+	auto_strbuf struct strbuf wire = { 0 };
+	auto_items struct imap_items items = { 0 };
+	int err = begin(c, folder, target, false, &wire);
+	if (err < 0)
+		return imap_wishes_refuse(wishes, count, err, s->words);
+	imap_items_init(&items, s, wishes, count);
+	return transfer(s, "UID COPY", wire.bytes, &items);
+}
+
+int imap_transfer_move(struct imap_remote *c, const char *folder,
+                       const char *target, struct remote_wish *wishes,
+                       size_t count)
+{
+	struct imap_session *s = &c->session;
+	auto_strbuf struct strbuf wire = { 0 };
+	auto_items struct imap_items items = { 0 };
+	int err = begin(c, folder, target, true, &wire);
+	if (err < 0)
+		return imap_wishes_refuse(wishes, count, err, s->words);
+	imap_items_init(&items, s, wishes, count);
+	if (imap_session_has(s, IMAP_CAP_MOVE))
+		return transfer(s, "UID MOVE", wire.bytes, &items);
+	return move_by_copy(s, wire.bytes, &items);
+}

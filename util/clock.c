@@ -18,7 +18,8 @@ int64_t clock_wall_ns(void)
 {
 	struct timespec t;
 	(void)clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec +
+	       advanced_ms * 1000000;
 }
 
 int64_t deadline_in(int64_t ms)

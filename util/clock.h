@@ -24,7 +24,7 @@ int64_t deadline_in(int64_t ms);
  */
 int deadline_left(int64_t deadline);
 
-/* For tests: move the clock forward.  It never goes back. */
+/* For tests: move both clocks forward.  They never go back. */
 void clock_advance_ms(int64_t ms);
 
 #endif

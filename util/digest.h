@@ -12,6 +12,12 @@
 
 void digest_sha256(const void *bytes, size_t len, uint8_t out[DIGEST_SIZE]);
 
+/* The same in pieces: begin, add, and end, which frees it. */
+struct digest;
+struct digest *digest_begin(void);
+void digest_add(struct digest *d, const void *bytes, size_t len);
+void digest_end(struct digest *d, uint8_t out[DIGEST_SIZE]);
+
 /* The first 64 bits of the digest, as a number that names the bytes. */
 uint64_t digest_u64(const void *bytes, size_t len);
 

@@ -1,8 +1,7 @@
-#include "tests/fake/remote.h"
+#include "tests/fake/account.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,58 +9,6 @@
 
 #include "util/cleanup.h"
 #include "util/mem.h"
-
-#define FOLDERS_MAX 64
-
-struct fake_message {
-	uint64_t number;
-	uint64_t size;
-	unsigned flags;
-	uint64_t added, changed; /* the folder's clock then */
-	bool is_gone, is_lost;
-};
-
-struct fake_folder {
-	char *name; /* NULL: unused */
-	unsigned attributes;
-	struct fake_message *messages;
-	size_t count, capacity;
-	uint64_t next;     /* number; rises over resets too */
-	uint64_t validity; /* changes with a reset */
-	uint64_t clock;    /* rises with every change */
-};
-
-struct fake_account {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	/* All below is guarded by lock. */
-	struct fake_folder folders[FOLDERS_MAX];
-	size_t chunk;
-	bool is_plain, is_held;
-	int calls[FAKE_OPS];
-	int wants, wants_most;
-	/* Calls of op to let pass, and then to fail. */
-	int pass[FAKE_OPS], fail[FAKE_OPS], err[FAKE_OPS];
-};
-
-#define OWED_MAX 1024
-
-struct fake_remote {
-	struct remote remote; /* first */
-	struct fake_account *account;
-	bool is_connected;
-	size_t list_at;
-	char text[REMOTE_NAME_MAX + 1]; /* lent to the caller */
-	char state[64];
-	/* The pull: messages from at on, changed after since. */
-	struct fake_folder *folder;
-	size_t at, given;
-	uint64_t since, until;
-	bool is_reset_due, is_first, is_complete;
-	uint64_t owed[OWED_MAX];
-	struct fake_folder *owed_folder;
-	size_t owed_count;
-};
 
 struct fake_account *fake_account_new(void)
 {
@@ -77,18 +24,19 @@ struct fake_account *fake_account_new(void)
 
 void fake_account_free(struct fake_account *a)
 {
-	for (size_t i = 0; i < FOLDERS_MAX; i++) {
-		free(a->folders[i].name);
-		free(a->folders[i].messages);
-	}
+	for (size_t i = 0; i < FAKE_FOLDERS_MAX; i++)
+		if (a->folders[i].name != NULL)
+			fake_folder_remove_locked(&a->folders[i]);
+	for (size_t i = 0; i < a->late_count; i++)
+		fake_deed_release(&a->late[i]);
 	(void)pthread_mutex_destroy(&a->lock);
 	(void)pthread_cond_destroy(&a->changed);
 	free(a);
 }
 
-static struct fake_folder *find_locked(struct fake_account *a, const char *name)
+struct fake_folder *fake_find_locked(struct fake_account *a, const char *name)
 {
-	for (size_t i = 0; i < FOLDERS_MAX; i++)
+	for (size_t i = 0; i < FAKE_FOLDERS_MAX; i++)
 		if (a->folders[i].name != NULL &&
 		    strcmp(a->folders[i].name, name) == 0)
 			return &a->folders[i];
@@ -99,14 +47,13 @@ static struct fake_folder *find_locked(struct fake_account *a, const char *name)
 static struct fake_folder *known_locked(struct fake_account *a,
                                         const char *name)
 {
-	struct fake_folder *f = find_locked(a, name);
+	struct fake_folder *f = fake_find_locked(a, name);
 	if (f == NULL)
 		abort();
 	return f;
 }
 
-static struct fake_message *message_locked(struct fake_folder *f,
-                                           uint64_t number)
+struct fake_message *fake_message_locked(struct fake_folder *f, uint64_t number)
 {
 	for (size_t i = 0; i < f->count; i++)
 		if (f->messages[i].number == number && !f->messages[i].is_gone)
@@ -117,17 +64,17 @@ static struct fake_message *message_locked(struct fake_folder *f,
 static struct fake_message *known_message_locked(struct fake_folder *f,
                                                  uint64_t number)
 {
-	struct fake_message *m = message_locked(f, number);
+	struct fake_message *m = fake_message_locked(f, number);
 	if (m == NULL)
 		abort();
 	return m;
 }
 
-void fake_folder_add(struct fake_account *a, const char *name,
-                     unsigned attributes)
+struct fake_folder *fake_folder_add_locked(struct fake_account *a,
+                                           const char *name,
+                                           unsigned attributes)
 {
-	(void)pthread_mutex_lock(&a->lock);
-	for (size_t i = 0; i < FOLDERS_MAX; i++) {
+	for (size_t i = 0; i < FAKE_FOLDERS_MAX; i++) {
 		struct fake_folder *f = &a->folders[i];
 		if (f->name != NULL)
 			continue;
@@ -135,24 +82,53 @@ void fake_folder_add(struct fake_account *a, const char *name,
 		f->name = xstrdup(name);
 		f->attributes = attributes;
 		f->next = 1;
-		f->validity = 1;
+		f->validity = ++a->validity;
 		f->clock = 1;
-		break;
+		return f;
 	}
+	abort();
+}
+
+void fake_folder_add(struct fake_account *a, const char *name,
+                     unsigned attributes)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	(void)fake_folder_add_locked(a, name, attributes);
 	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void fake_folder_remove_locked(struct fake_folder *f)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		free(f->messages[i].body);
+		free(f->messages[i].keywords);
+	}
+	free(take(f->messages));
+	free(take(f->name));
 }
 
 void fake_folder_remove(struct fake_account *a, const char *name)
 {
 	(void)pthread_mutex_lock(&a->lock);
-	for (size_t i = 0; i < FOLDERS_MAX; i++) {
-		struct fake_folder *f = &a->folders[i];
-		if (f->name == NULL || strcmp(f->name, name) != 0)
-			continue;
-		free(take(f->name));
-		free(take(f->messages));
-	}
+	struct fake_folder *f = fake_find_locked(a, name);
+	if (f != NULL)
+		fake_folder_remove_locked(f);
 	(void)pthread_mutex_unlock(&a->lock);
+}
+
+struct fake_message *fake_message_add_locked(struct fake_folder *f)
+{
+	if (f->count == f->capacity) {
+		f->capacity = 2 * f->capacity + 16;
+		f->messages = xrealloc(f->messages,
+		                       f->capacity * sizeof(*f->messages));
+	}
+	struct fake_message *m = &f->messages[f->count++];
+	*m = (struct fake_message){ .number = f->next++,
+		                    .added = f->clock,
+		                    .changed = f->clock };
+	m->received_at = 1000000 + (int64_t)m->number;
+	return m;
 }
 
 uint64_t fake_message_add(struct fake_account *a, const char *folder,
@@ -162,18 +138,12 @@ uint64_t fake_message_add(struct fake_account *a, const char *folder,
 	struct fake_folder *f = known_locked(a, folder);
 	uint64_t first = f->next;
 	f->clock++;
-	if (f->count + count > f->capacity) {
-		f->capacity = 2 * (f->count + count);
-		f->messages = xrealloc(f->messages,
-		                       f->capacity * sizeof(*f->messages));
+	for (size_t i = 0; i < count; i++) {
+		struct fake_message *m = fake_message_add_locked(f);
+		m->size = size;
+		m->wire_size = size + 1;
+		m->flags = flags;
 	}
-	for (size_t i = 0; i < count; i++)
-		f->messages[f->count++] =
-			(struct fake_message){ .number = f->next++,
-			                       .size = size,
-			                       .flags = flags,
-			                       .added = f->clock,
-			                       .changed = f->clock };
 	(void)pthread_mutex_unlock(&a->lock);
 	return first;
 }
@@ -212,7 +182,7 @@ void fake_folder_reset(struct fake_account *a, const char *folder)
 {
 	(void)pthread_mutex_lock(&a->lock);
 	struct fake_folder *f = known_locked(a, folder);
-	f->validity++;
+	f->validity = ++a->validity;
 	f->clock++;
 	(void)pthread_mutex_unlock(&a->lock);
 }
@@ -275,6 +245,11 @@ int fake_calls(struct fake_account *a, enum fake_op op)
 	return read_locked(a, &a->calls[op]);
 }
 
+int fake_wishes(struct fake_account *a, enum fake_op op)
+{
+	return read_locked(a, &a->wishes[op]);
+}
+
 int fake_wants(struct fake_account *a)
 {
 	return read_locked(a, &a->wants);
@@ -285,8 +260,14 @@ int fake_wants_most(struct fake_account *a)
 	return read_locked(a, &a->wants_most);
 }
 
-/* Count a call; the error it is to fail with, or 0. */
-static int called_locked(struct fake_remote *r, enum fake_op op)
+int fake_lose_locked(struct fake_remote *r, int err)
+{
+	r->is_connected = false;
+	r->owed_count = 0;
+	return err;
+}
+
+int fake_called_locked(struct fake_remote *r, enum fake_op op)
 {
 	struct fake_account *a = r->account;
 	int err = 0;
@@ -302,10 +283,8 @@ static int called_locked(struct fake_remote *r, enum fake_op op)
 		             .events = POLLIN };
 	if (poll(&fd, 1, 0) > 0)
 		err = -ECANCELED;
-	if (err < 0 && remote_error_scope(err) > REMOTE_SCOPE_FOLDER) {
-		r->is_connected = false;
-		r->owed_count = 0;
-	}
+	if (err < 0 && remote_error_scope(err) > REMOTE_SCOPE_FOLDER)
+		return fake_lose_locked(r, err);
 	return err;
 }
 
@@ -313,7 +292,7 @@ static int fake_connect(struct remote *remote)
 {
 	struct fake_remote *r = (struct fake_remote *)remote;
 	(void)pthread_mutex_lock(&r->account->lock);
-	int err = called_locked(r, FAKE_CONNECT);
+	int err = fake_called_locked(r, FAKE_CONNECT);
 	r->is_connected = err == 0;
 	(void)pthread_mutex_unlock(&r->account->lock);
 	if (err < 0)
@@ -333,7 +312,7 @@ static int fake_list(struct remote *remote)
 {
 	struct fake_remote *r = (struct fake_remote *)remote;
 	(void)pthread_mutex_lock(&r->account->lock);
-	int err = called_locked(r, FAKE_LIST);
+	int err = fake_called_locked(r, FAKE_LIST);
 	r->list_at = 0;
 	(void)pthread_mutex_unlock(&r->account->lock);
 	return err;
@@ -344,8 +323,8 @@ static int fake_list_next(struct remote *remote, struct remote_folder *out)
 	struct fake_remote *r = (struct fake_remote *)remote;
 	struct fake_account *a = r->account;
 	(void)pthread_mutex_lock(&a->lock);
-	int n = called_locked(r, FAKE_LIST_NEXT);
-	for (; n == 0 && r->list_at < FOLDERS_MAX; r->list_at++) {
+	int n = fake_called_locked(r, FAKE_LIST_NEXT);
+	for (; n == 0 && r->list_at < FAKE_FOLDERS_MAX; r->list_at++) {
 		const struct fake_folder *f = &a->folders[r->list_at];
 		if (f->name == NULL)
 			continue;
@@ -366,8 +345,8 @@ static int fake_pull(struct remote *remote, const char *folder,
 {
 	struct fake_remote *r = (struct fake_remote *)remote;
 	(void)pthread_mutex_lock(&r->account->lock);
-	int err = called_locked(r, FAKE_PULL);
-	struct fake_folder *f = find_locked(r->account, folder);
+	int err = fake_called_locked(r, FAKE_PULL);
+	struct fake_folder *f = fake_find_locked(r->account, folder);
 	if (err == 0 && f == NULL)
 		err = -ENOENT;
 	if (err == 0) {
@@ -383,6 +362,7 @@ static int fake_pull(struct remote *remote, const char *folder,
 		                         ? r->account->chunk == 0
 		                         : r->account->is_plain && r->at == 0;
 		r->folder = f;
+		r->is_since = false;
 		r->until = f->clock;
 		r->given = 0;
 	}
@@ -393,6 +373,8 @@ static int fake_pull(struct remote *remote, const char *folder,
 static enum remote_change_kind kind_of(const struct fake_remote *r,
                                        const struct fake_message *m)
 {
+	if (r->is_since)
+		return REMOTE_MESSAGE;
 	if (m->is_gone)
 		return REMOTE_GONE;
 	if (!r->is_complete || m->added > r->since)
@@ -403,23 +385,40 @@ static enum remote_change_kind kind_of(const struct fake_remote *r,
 /* What a pull names: the news, and when it is complete, all that is there. */
 static bool is_named(const struct fake_remote *r, const struct fake_message *m)
 {
+	if (r->is_since)
+		return !m->is_gone && m->number >= r->since;
 	if (r->is_complete)
 		return !m->is_gone;
 	return m->changed > r->since && !(m->is_gone && r->is_first);
 }
 
+uint64_t fake_number(const struct fake_folder *f, const char *key)
+{
+	uintmax_t validity = 0, number = 0;
+	(void)sscanf(key, "%ju/%ju", &validity, &number);
+	return validity == f->validity ? number : 0;
+}
+
+void fake_key(const struct fake_folder *f, uint64_t number, char *out,
+              size_t size)
+{
+	(void)snprintf(out, size, "%ju/%ju", (uintmax_t)f->validity,
+	               (uintmax_t)number);
+}
+
 static void give_message(struct fake_remote *r, const struct fake_message *m,
                          struct remote_change *out)
 {
-	(void)snprintf(r->text, sizeof(r->text), "%ju/%ju",
-	               (uintmax_t)r->folder->validity, (uintmax_t)m->number);
+	fake_key(r->folder, m->number, r->text, sizeof(r->text));
+	(void)snprintf(r->keywords, sizeof(r->keywords), "%s",
+	               m->keywords == NULL ? "" : m->keywords);
 	*out = (struct remote_change){
 		.kind = kind_of(r, m),
 		.key = r->text,
 		.flags = m->flags,
-		.keywords = "",
-		.received_at = 1000000 + (int64_t)m->number,
-		.claimed_size = m->size + 1,
+		.keywords = r->keywords,
+		.received_at = m->received_at,
+		.claimed_size = m->wire_size,
 		.identity = r->folder->validity << 32 | m->number,
 	};
 }
@@ -430,7 +429,7 @@ static int fake_next(struct remote *remote, struct remote_change *out,
 	struct fake_remote *r = (struct fake_remote *)remote;
 	struct fake_account *a = r->account;
 	(void)pthread_mutex_lock(&a->lock);
-	int n = called_locked(r, FAKE_NEXT);
+	int n = fake_called_locked(r, FAKE_NEXT);
 	struct fake_folder *f = r->folder;
 	if (n == 0 && r->is_reset_due) {
 		r->is_reset_due = false;
@@ -438,7 +437,7 @@ static int fake_next(struct remote *remote, struct remote_change *out,
 		(void)pthread_mutex_unlock(&a->lock);
 		return 1;
 	}
-	bool is_full = a->chunk > 0 && r->given >= a->chunk;
+	bool is_full = a->chunk > 0 && !r->is_since && r->given >= a->chunk;
 	while (n == 0 && !is_full && r->at < f->count) {
 		const struct fake_message *m = &f->messages[r->at++];
 		if (!is_named(r, m))
@@ -455,6 +454,8 @@ static int fake_next(struct remote *remote, struct remote_change *out,
 		               more ? r->at : (size_t)0);
 		cursor->more = more;
 		cursor->complete = r->is_complete;
+		if (r->is_since)
+			*cursor = (struct remote_cursor){ .text = "" };
 	}
 	(void)pthread_mutex_unlock(&a->lock);
 	return n;
@@ -466,14 +467,15 @@ static int fake_fetch(struct remote *remote, const char *folder,
 	struct fake_remote *r = (struct fake_remote *)remote;
 	struct fake_account *a = r->account;
 	(void)pthread_mutex_lock(&a->lock);
-	int err = called_locked(r, FAKE_FETCH);
-	r->owed_folder = find_locked(a, folder);
+	int err = fake_called_locked(r, FAKE_FETCH);
+	r->owed_folder = fake_find_locked(a, folder);
 	if (err == 0 && r->owed_folder == NULL)
 		err = -ENOENT;
 	for (size_t i = 0; i < count && err == 0; i++)
 		r->owed[r->owed_count++] =
 			strtoull(strchr(wants[i].key, '/') + 1, NULL, 10);
 	if (err == 0) {
+		r->owed_validity = strtoull(wants[0].key, NULL, 10);
 		a->wants += (int)count;
 		if (a->wants_most < (int)count)
 			a->wants_most = (int)count;
@@ -497,21 +499,59 @@ static int await_release_locked(struct fake_remote *r)
 	return 0;
 }
 
-static int write_body(int fd, uint64_t number, uint64_t size)
+static int write_all(int fd, const char *bytes, size_t len)
 {
-	char block[4096];
-	memset(block, 'x', sizeof(block));
-	int len = snprintf(block, sizeof(block), "%ju\n", (uintmax_t)number);
-	block[len] = 'x';
-	while (size > 0) {
-		size_t n = size < sizeof(block) ? size : sizeof(block);
-		ssize_t written = write(fd, block, n);
-		if (written < 0)
+	while (len > 0) {
+		ssize_t n = write(fd, bytes, len);
+		if (n < 0)
 			return -errno;
-		size -= (uint64_t)written;
-		memset(block, 'x', (size_t)len);
+		bytes += n;
+		len -= (size_t)n;
 	}
 	return 0;
+}
+
+static int write_body(int fd, const struct fake_message *m)
+{
+	char block[4096];
+	uint64_t size = m->size;
+	int err = 0;
+	if (m->body != NULL)
+		return write_all(fd, m->body, size);
+	memset(block, 'x', sizeof(block));
+	int len = snprintf(block, sizeof(block), "%ju\n", (uintmax_t)m->number);
+	block[len] = 'x';
+	while (size > 0 && err == 0) {
+		size_t n = size < sizeof(block) ? size : sizeof(block);
+		err = write_all(fd, block, n);
+		size -= n;
+		memset(block, 'x', (size_t)len);
+	}
+	return err;
+}
+
+/* The first body owed: 1, or -errno. */
+static int give_body_locked(struct fake_remote *r, int fd, int err,
+                            struct remote_body *out)
+{
+	const struct fake_folder *f = r->owed_folder;
+	uint64_t number = r->owed[0];
+	memmove(r->owed, r->owed + 1, --r->owed_count * sizeof(r->owed[0]));
+	const struct fake_message *m =
+		f->validity == r->owed_validity
+			? fake_message_locked(r->owed_folder, number)
+			: NULL;
+	if (err == 0 && (m == NULL || m->is_lost))
+		err = -ESTALE;
+	(void)snprintf(r->text, sizeof(r->text), "%ju/%ju",
+	               (uintmax_t)r->owed_validity, (uintmax_t)number);
+	*out = (struct remote_body){ .key = r->text, .err = err };
+	if (err < 0)
+		return 1;
+	out->size = m->size;
+	out->wire_size = m->wire_size;
+	err = write_body(fd, m);
+	return err < 0 ? err : 1;
 }
 
 static int fake_fetched(struct remote *remote, int fd, struct remote_body *out)
@@ -519,33 +559,14 @@ static int fake_fetched(struct remote *remote, int fd, struct remote_body *out)
 	struct fake_remote *r = (struct fake_remote *)remote;
 	struct fake_account *a = r->account;
 	(void)pthread_mutex_lock(&a->lock);
-	int err = called_locked(r, FAKE_FETCHED);
-	if (err == 0)
-		err = await_release_locked(r);
-	if (err < 0 || r->owed_count == 0) {
-		bool is_one = r->owed_count > 0 &&
-		              remote_error_scope(err) == REMOTE_SCOPE_MESSAGE;
-		if (!is_one) {
-			(void)pthread_mutex_unlock(&a->lock);
-			return err;
-		}
-	}
-	uint64_t number = r->owed[0];
-	memmove(r->owed, r->owed + 1, --r->owed_count * sizeof(r->owed[0]));
-	const struct fake_message *m = message_locked(r->owed_folder, number);
-	uint64_t size = m != NULL ? m->size : 0;
-	if (err == 0 && (m == NULL || m->is_lost))
-		err = -ESTALE;
-	(void)snprintf(r->text, sizeof(r->text), "%ju/%ju",
-	               (uintmax_t)r->owed_folder->validity, (uintmax_t)number);
+	int n = fake_called_locked(r, FAKE_FETCHED);
+	if (n == 0)
+		n = await_release_locked(r);
+	if (r->owed_count > 0 &&
+	    (n == 0 || remote_error_scope(n) == REMOTE_SCOPE_MESSAGE))
+		n = give_body_locked(r, fd, n, out);
 	(void)pthread_mutex_unlock(&a->lock);
-	*out = (struct remote_body){ .key = r->text, .err = err };
-	if (err < 0)
-		return 1;
-	out->size = size;
-	out->wire_size = size + 1;
-	err = write_body(fd, number, size);
-	return err < 0 ? err : 1;
+	return n;
 }
 
 static void fake_free(struct remote *remote)
@@ -563,6 +584,17 @@ static const struct remote_ops fake_ops = {
 	.next = fake_next,
 	.fetch = fake_fetch,
 	.fetched = fake_fetched,
+	.set_flags = fake_set_flags,
+	.append = fake_append,
+	.copy = fake_copy,
+	.move = fake_move,
+	.remove = fake_remove,
+	.mark = fake_mark,
+	.since = fake_since,
+	.create = fake_create,
+	.delete = fake_delete,
+	.rename = fake_rename,
+	.subscribe = fake_subscribe,
 	.free = fake_free,
 };
 
@@ -570,6 +602,8 @@ struct remote *fake_remote_new(struct fake_account *a)
 {
 	struct fake_remote *r = xmalloc(sizeof(*r));
 	r->account = a;
+	r->remote.abilities = REMOTE_CAN_REMOVE | REMOTE_CAN_FLAG |
+	                      REMOTE_CAN_APPEND | REMOTE_CAN_FOLDERS;
 	if (remote_init(&r->remote, &fake_ops) < 0)
 		abort();
 	return &r->remote;

@@ -19,8 +19,28 @@ enum fake_op {
 	FAKE_NEXT,
 	FAKE_FETCH,
 	FAKE_FETCHED,
+	FAKE_FLAGS,
+	FAKE_APPEND,
+	FAKE_COPY,
+	FAKE_MOVE,
+	FAKE_REMOVE,
+	FAKE_MARK,
+	FAKE_SINCE,
+	FAKE_CREATE,
+	FAKE_DELETE,
+	FAKE_RENAME,
+	FAKE_SUBSCRIBE,
 };
-#define FAKE_OPS 7
+#define FAKE_OPS 18
+
+/* What the server did with a wish whose answer was lost. */
+enum fake_loss {
+	FAKE_LOST_UNDONE,
+	FAKE_LOST_DONE,
+	FAKE_LOST_LATE,  /* it does so at fake_commit_late() */
+	FAKE_LOST_HALF,  /* of a move: copied, and not removed */
+	FAKE_LOST_MIXED, /* undone, done and late in turn */
+};
 
 struct fake_account;
 
@@ -51,6 +71,29 @@ void fake_message_remove(struct fake_account *a, const char *folder,
 void fake_message_lose(struct fake_account *a, const char *folder,
                        uint64_t number);
 
+/*
+ * A message of other clients: LF line ends.  Returns its number.
+ */
+uint64_t fake_deliver(struct fake_account *a, const char *folder,
+                      const char *body, int64_t received_at, unsigned flags);
+
+/* A message as the server has it; strings are borrowed until it changes. */
+struct fake_view {
+	uint64_t number;
+	const char *body; /* LF line ends; NULL: made from the number */
+	unsigned flags;
+	const char *keywords;
+	int64_t received_at;
+};
+/* The nth message there (from 0); false: there are not so many. */
+bool fake_view(struct fake_account *a, const char *folder, size_t n,
+               struct fake_view *out);
+size_t fake_count(struct fake_account *a, const char *folder);
+/* Messages with this body in a folder, or in all (NULL). */
+size_t fake_copies(struct fake_account *a, const char *folder,
+                   const char *body);
+bool fake_folder_is(struct fake_account *a, const char *name);
+
 /* Every message gets another key; cursors given before are void. */
 void fake_folder_reset(struct fake_account *a, const char *folder);
 
@@ -67,6 +110,24 @@ void fake_chunk(struct fake_account *a, size_t count);
 void fake_fail(struct fake_account *a, enum fake_op op, int nth, int repeat,
                int err);
 
+/*
+ * In the nth call of op from now on the connection is lost: the first answered
+ * wishes are answered, those before sent got the loss, the rest never came.
+ */
+void fake_cut(struct fake_account *a, enum fake_op op, int nth, size_t answered,
+              size_t sent, enum fake_loss loss);
+/* What was to be done late is done now, if it can be; how much. */
+size_t fake_commit_late(struct fake_account *a);
+
+/* From now on the server tells no key of what it took. */
+void fake_untold(struct fake_account *a);
+
+/* Whatever writes to a folder is refused with err; 0: no more. */
+void fake_refuse(struct fake_account *a, const char *folder, int err);
+
+/* Larger messages are refused. */
+void fake_size_limit(struct fake_account *a, uint64_t bytes);
+
 /* While held, bodies do not come: fetched waits for release or abort. */
 void fake_hold(struct fake_account *a, bool is_held);
 
@@ -76,5 +137,7 @@ int fake_calls(struct fake_account *a, enum fake_op op);
 /* How often any body was asked for; and the most wants in one fetch. */
 int fake_wants(struct fake_account *a);
 int fake_wants_most(struct fake_account *a);
+/* Wishes of all calls of op. */
+int fake_wishes(struct fake_account *a, enum fake_op op);
 
 #endif

@@ -1,0 +1,61 @@
+#include "cache/recent.h"
+
+#include <string.h>
+
+#define ARRIVAL_MS (10 * 60 * 1000)
+#define REMOVAL_MS (60 * 1000)
+
+static bool is_within(int64_t at, int64_t now, int64_t ms)
+{
+	return at != 0 && now - at < ms;
+}
+
+void recent_arrived(struct recent *r, int64_t now, int64_t folder, uint64_t id,
+                    const uint8_t body_digest[DIGEST_SIZE])
+{
+	size_t i = r->next_arrival++ % RECENT_ARRIVALS;
+	r->arrivals[i].at = now;
+	r->arrivals[i].folder = folder;
+	r->arrivals[i].id = id;
+	memcpy(r->arrivals[i].body_digest, body_digest, DIGEST_SIZE);
+}
+
+bool recent_has(const struct recent *r, int64_t now, int64_t folder,
+                uint64_t id, const uint8_t body_digest[DIGEST_SIZE])
+{
+	for (size_t i = 0; i < RECENT_ARRIVALS && id != 0; i++)
+		if (is_within(r->arrivals[i].at, now, ARRIVAL_MS) &&
+		    r->arrivals[i].id == id &&
+		    r->arrivals[i].folder != folder &&
+		    memcmp(r->arrivals[i].body_digest, body_digest,
+		           DIGEST_SIZE) == 0)
+			return true;
+	return false;
+}
+
+bool recent_has_any(const struct recent *r, int64_t now)
+{
+	for (size_t i = 0; i < RECENT_ARRIVALS; i++)
+		if (is_within(r->arrivals[i].at, now, ARRIVAL_MS))
+			return true;
+	return false;
+}
+
+void recent_removed(struct recent *r, int64_t now, int64_t folder,
+                    int64_t count)
+{
+	size_t i = r->next_removal++ % RECENT_REMOVALS;
+	r->removals[i].at = now;
+	r->removals[i].folder = folder;
+	r->removals[i].count = count;
+}
+
+int64_t recent_removals(const struct recent *r, int64_t now, int64_t folder)
+{
+	int64_t count = 0;
+	for (size_t i = 0; i < RECENT_REMOVALS; i++)
+		if (is_within(r->removals[i].at, now, REMOVAL_MS) &&
+		    r->removals[i].folder == folder)
+			count += r->removals[i].count;
+	return count;
+}

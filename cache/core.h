@@ -11,6 +11,7 @@
 #include "cache/db.h"
 #include "cache/file.h"
 #include "cache/jobs.h"
+#include "cache/recent.h"
 #include "cache/scan.h"
 
 struct session {
@@ -22,6 +23,7 @@ struct session {
 	int rejections;   /* of our credentials, in a row */
 	bool was_useful;  /* something was done since it connected */
 	bool is_finished; /* rejected too often: idle until the end */
+	struct recent recent; /* of push_journal() */
 };
 
 struct cache {
@@ -73,6 +75,8 @@ int push_journal(struct session *s);
  * that is not known yet of some.
  */
 int settle_folder(struct session *s, int64_t folder, bool *is_blocked_out);
+/* The server has a delivery (0), or refuses it: who waits for that is told. */
+void write_landed(struct cache *c, int64_t message, int err);
 
 /* pull.c: remove all entries of a folder that went, in steps. */
 int pull_empty(struct cache *c, int64_t folder);

@@ -167,6 +167,24 @@ int journal_drop(struct db_conn *conn, const struct journal_row *row)
 	return db_journal_remove(conn, row->id);
 }
 
+int journal_watch(struct db_conn *conn, const struct journal_row *row,
+                  int64_t folder, int64_t source)
+{
+	struct journal_row watch = {
+		.kind = JOURNAL_MESSAGE,
+		.state = JOURNAL_WATCH,
+		.folder = folder,
+		.target = source,
+		.created_at = wall_ms(),
+		.after = row->id,
+		.sent_at = row->sent_at,
+		.wire_size = row->wire_size,
+	};
+	memcpy(watch.mark, row->mark, sizeof(watch.mark));
+	int err = db_journal_add(conn, &watch);
+	return err < 0 ? err : journal_update(conn, &watch);
+}
+
 int journal_reap(struct db_conn *conn, int64_t message, bool *is_dead_out)
 {
 	struct cache_message m;

@@ -40,6 +40,12 @@ enum journal_state {
 	JOURNAL_LANDED, /* done, but its key was not told */
 	JOURNAL_HELD,   /* too many deletions at once */
 	JOURNAL_REFUSED,
+	/*
+	 * No wish, but what was sent once and not found, and may appear yet:
+	 * of the row after, to folder; target is where a move took it from,
+	 * or -1.  See settle.c.
+	 */
+	JOURNAL_WATCH,
 };
 
 /* For journal_row.after: replaced, and there is nothing to wait for. */
@@ -146,6 +152,10 @@ int journal_folder_done(struct db_conn *conn, const struct journal_row *row,
                         const char *name);
 
 int journal_drop(struct db_conn *conn, const struct journal_row *row);
+
+/* Add a JOURNAL_WATCH for what a row, which is about to be READY, had sent. */
+int journal_watch(struct db_conn *conn, const struct journal_row *row,
+                  int64_t folder, int64_t source);
 
 /*
  * An entry that the pull made of what was found to be another row's message:

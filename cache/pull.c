@@ -191,7 +191,7 @@ static int apply_to_row(struct pull *p, struct journal_row *row,
 	see_row(p, row->id);
 	if (change->kind == REMOTE_GONE) {
 		/* A move of ours: its outcome is found out otherwise. */
-		if (row->state == JOURNAL_SENT)
+		if (row->state == JOURNAL_SENT || row->state == JOURNAL_LANDED)
 			return 0;
 		err = journal_gone(p->conn, row, &is_changed, &old);
 		if (err == 0)

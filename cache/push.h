@@ -82,7 +82,7 @@ struct push_after {
 	struct landed {
 		int64_t message;
 		int err;
-	} *landed;
+	} * landed;
 	size_t landed_count, landed_capacity;
 	int64_t *ended; /* messages that may have nothing left */
 	size_t ended_count, ended_capacity;

@@ -52,19 +52,18 @@ static int brake_load(struct push *p, int64_t folder, struct brake *b)
 		return err;
 	if (db_folder_get(conn, folder, &f) == 0)
 		b->holds = f.messages;
-	for (int n = 1; (err = journal_of_folder(conn, folder, row.id, &row)) ==
-	                0;
-	     n++) {
+	for (int n = 1;
+	     (err = journal_of_folder(conn, folder, row.id, &row)) == 0; n++) {
 		if (is_braked(&row, folder)) {
 			if (b->count == b->capacity) {
 				b->capacity = 2 * b->capacity + 64;
-				b->rows = xrealloc(b->rows, b->capacity *
-				                               sizeof(*b->rows));
+				b->rows = xrealloc(b->rows,
+				                   b->capacity *
+				                           sizeof(*b->rows));
 			}
-			b->rows[b->count++] = (struct braked){
-				row.id, row.created_at,
-				row.state == JOURNAL_READY
-			};
+			b->rows[b->count++] =
+				(struct braked){ row.id, row.created_at,
+				                 row.state == JOURNAL_READY };
 		}
 		if (n % SCAN_BATCH == 0) {
 			db_rollback(conn);
@@ -78,13 +77,12 @@ static int brake_load(struct push *p, int64_t folder, struct brake *b)
 }
 
 /* Mark who is in any minute with too many: moves them to the front. */
-static size_t brake_judge(const struct push *p, int64_t folder,
-                          struct brake *b)
+static size_t brake_judge(const struct push *p, int64_t folder, struct brake *b)
 {
 	int64_t wall = clock_wall_ns() / 1000000;
 	int64_t sent = recent_removals(&p->session->recent, wall, folder);
-	int64_t most = (b->holds + (int64_t)b->count + sent) * BRAKE_PERCENT /
-	               100;
+	int64_t most =
+		(b->holds + (int64_t)b->count + sent) * BRAKE_PERCENT / 100;
 	if (most < BRAKE_COUNT)
 		most = BRAKE_COUNT;
 	size_t kept = 0, done = 0;

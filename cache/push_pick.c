@@ -73,9 +73,9 @@ static void words_less(const char *words, const char *others, char *out,
 			o += m + strspn(o + m, " ");
 		}
 		if (!is_known && n > 0 && len + n + 2 <= size)
-			len += (size_t)snprintf(out + len, size - len,
-			                        "%s%.*s", len > 0 ? " " : "",
-			                        (int)n, words);
+			len += (size_t)snprintf(out + len, size - len, "%s%.*s",
+			                        len > 0 ? " " : "", (int)n,
+			                        words);
 		words += n + strspn(words + n, " ");
 	}
 }

@@ -293,7 +293,8 @@ static int save_sent(struct push *p, struct push_group *g)
 		bool is_same = err == 0 && now.folder == g->folder &&
 		               (now.what == g->what ||
 		                (is_removal(now.what) && is_removal(g->what)));
-		if (err == -ENOENT || err == -EAGAIN || (err == 0 && !is_same)) {
+		if (err == -ENOENT || err == -EAGAIN ||
+		    (err == 0 && !is_same)) {
 			drop_item(g, i);
 			err = 0;
 			continue;
@@ -453,8 +454,8 @@ static int take_fate(struct push *p, struct db_conn *conn,
                      struct push_after *after)
 {
 	struct journal_row row = item->row;
-	bool is_ours = failed < 0 &&
-	               remote_error_scope(failed) <= REMOTE_SCOPE_FOLDER;
+	bool is_ours =
+		failed < 0 && remote_error_scope(failed) <= REMOTE_SCOPE_FOLDER;
 	switch (w->fate) {
 	case REMOTE_UNSENT:
 		if (is_ours)

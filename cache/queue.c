@@ -58,6 +58,8 @@ int64_t cache_queue(struct cache *c,
 	if (err < 0)
 		return err;
 	while ((err = journal_each(conn, row.id, &row)) == 0) {
+		if (row.state == JOURNAL_WATCH)
+			continue;
 		err = journal_wish(conn, &row, &wish);
 		if (err < 0)
 			break;

@@ -569,7 +569,8 @@ static int take_found(struct settling *s, struct db_conn *conn, struct look *l,
 static int give_up(struct db_conn *conn, struct look *l,
                    struct push_after *after)
 {
-	int err = journal_watch(conn, &l->row, is_move(l) ? l->row.folder : -1);
+	int err = journal_watch(conn, &l->row, l->trace.folder,
+	                        is_move(l) ? l->row.folder : -1);
 	l->row.tries++;
 	if (err == 0)
 		err = journal_update(conn, &l->row);
@@ -714,6 +715,9 @@ static int settle_all(struct settling *s, bool *is_blocked_out)
 		*is_blocked_out = true;
 		return look_later(s);
 	}
+	/* It waited for this. */
+	if (!*is_blocked_out && !is_watch(s->looks[0]))
+		jobs_pull_add(s->cache->jobs, s->folder, false, "", -1);
 	return 0;
 }
 

@@ -557,6 +557,7 @@ static int take_found(struct settling *s, struct db_conn *conn, struct look *l,
 		return journal_drop(conn, &row);
 	row.folder = s->folder;
 	row.flags = l->found->flags;
+	row.wire_size = l->found->size;
 	(void)strncpy(row.key, l->found->key, sizeof(row.key) - 1);
 	row.key[sizeof(row.key) - 1] = '\0';
 	(void)strncpy(row.keywords, l->found->keywords,

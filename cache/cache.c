@@ -150,6 +150,7 @@ int cache_start(struct cache *c, struct remote **remotes, size_t count)
 
 void cache_stop(struct cache *c)
 {
+	keeper_stop(c->keeper);
 	jobs_stop(c->jobs);
 	for (size_t i = 0; i < c->session_count; i++)
 		remote_abort(c->sessions[i].remote);

@@ -97,15 +97,22 @@ int keeper_new(struct cache *c, struct keeper **keeper_out)
 	return 0;
 }
 
+void keeper_stop(struct keeper *k)
+{
+	(void)pthread_mutex_lock(&k->lock);
+	bool is_first = !k->is_stopping;
+	k->is_stopping = true;
+	(void)pthread_cond_signal(&k->changed);
+	(void)pthread_mutex_unlock(&k->lock);
+	if (is_first)
+		(void)pthread_join(k->thread, NULL);
+}
+
 void keeper_free(struct keeper *k)
 {
 	if (k == NULL)
 		return;
-	(void)pthread_mutex_lock(&k->lock);
-	k->is_stopping = true;
-	(void)pthread_cond_signal(&k->changed);
-	(void)pthread_mutex_unlock(&k->lock);
-	(void)pthread_join(k->thread, NULL);
+	keeper_stop(k);
 	(void)pthread_mutex_destroy(&k->lock);
 	(void)pthread_cond_destroy(&k->changed);
 	free(k);
@@ -122,9 +129,15 @@ static void add(struct keeper *k, const struct change *change, int64_t message,
 	t->done = done;
 	t->arg = arg;
 	(void)pthread_mutex_lock(&k->lock);
-	STAILQ_INSERT_TAIL(&k->tasks, t, link);
+	bool is_late = k->is_stopping;
+	if (!is_late)
+		STAILQ_INSERT_TAIL(&k->tasks, t, link);
 	(void)pthread_cond_signal(&k->changed);
 	(void)pthread_mutex_unlock(&k->lock);
+	if (is_late) {
+		free(t);
+		done(arg, -ECANCELED, NULL);
+	}
 }
 
 void keeper_add(struct keeper *k, const struct change *change, cache_done *done,

@@ -13,7 +13,8 @@
 struct keeper;
 
 int keeper_new(struct cache *c, struct keeper **keeper_out);
-/* Does what is queued, and ends. */
+/* Does what is queued, and ends; what comes then gets -ECANCELED. */
+void keeper_stop(struct keeper *k);
 void keeper_free(struct keeper *k);
 
 /* A change of names, to be made in one transaction. */

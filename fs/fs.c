@@ -89,7 +89,7 @@ static int make_session(struct fs *fs, const struct fs_config *config,
 	char name[] = "mailmount", o[] = "-o";
 	bool has_options = config->options && *config->options;
 	auto_free char *options =
-		xasprintf("ro,default_permissions,nosuid,nodev,fsname=mailmount,"
+		xasprintf("rw,default_permissions,nosuid,nodev,fsname=mailmount,"
 	                  "subtype=" MOUNT_SUBTYPE "%s%s",
 	                  has_options ? "," : "",
 	                  has_options ? config->options : "");
@@ -251,6 +251,7 @@ void fs_close(struct fs *fs)
 		fuse_session_destroy(fs->session);
 	notify_free(fs->notify);
 	pendings_release(&fs->ops.pendings);
+	open_release(&fs->ops.open);
 	tree_release(&fs->ops.tree);
 	wake_release(&fs->wake);
 	wake_release(&fs->end);

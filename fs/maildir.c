@@ -18,6 +18,9 @@
 
 #define IDENTITY_LEN 16
 
+#define INFO     ":2,"
+#define INFO_LEN (sizeof(INFO) - 1)
+
 /* In the order of the letters, as Maildir wants them. */
 static const struct {
 	unsigned flag;
@@ -58,10 +61,112 @@ static size_t put_identity(char *out, uint64_t n)
 	return IDENTITY_LEN;
 }
 
+static size_t put_letters(char *out, unsigned flags)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < LETTER_COUNT; i++)
+		if (flags & LETTERS[i].flag)
+			out[len++] = LETTERS[i].letter;
+	return len;
+}
+
+static unsigned flag_of(char letter)
+{
+	for (size_t i = 0; i < LETTER_COUNT; i++)
+		if (LETTERS[i].letter == letter)
+			return LETTERS[i].flag;
+	return 0;
+}
+
+void maildir_letters(unsigned flags, char letters_out[MAILDIR_LETTERS_MAX + 1])
+{
+	letters_out[put_letters(letters_out, flags)] = '\0';
+}
+
+int maildir_letters_parse(const char *letters, unsigned *flags_out)
+{
+	unsigned flags = 0;
+	for (const char *p = letters; *p; p++) {
+		if (flag_of(*p) == 0)
+			return -EINVAL;
+		flags |= flag_of(*p);
+	}
+	*flags_out = flags;
+	return 0;
+}
+
+/* The flags end at a comma: what follows is another program's. */
+static unsigned info_flags(const char *info)
+{
+	unsigned flags = 0;
+	if (*info)
+		for (const char *p = info + INFO_LEN; *p && *p != ','; p++)
+			flags |= flag_of(*p);
+	return flags;
+}
+
+int maildir_info_change(const char *old, unsigned flags,
+                        char info_out[MAILDIR_NAME_MAX + 1])
+{
+	char info[INFO_LEN + MAILDIR_LETTERS_MAX + MAILDIR_NAME_MAX + 1] = INFO;
+	size_t len = INFO_LEN + put_letters(info + INFO_LEN, flags);
+	bool is_ours = true;
+	for (const char *p = *old ? old + INFO_LEN : old; *p; p++) {
+		if (*p == ',')
+			is_ours = false;
+		if (!is_ours || flag_of(*p) == 0)
+			info[len++] = *p;
+	}
+	if (len > MAILDIR_NAME_MAX)
+		return -ENAMETOOLONG;
+	info[len] = '\0';
+	memcpy(info_out, info, len + 1);
+	return 0;
+}
+
+int maildir_name_split(const char *name, enum cache_place place,
+                       struct maildir_parts *parts_out)
+{
+	size_t len = strlen(name);
+	if (len > MAILDIR_NAME_MAX)
+		return -ENAMETOOLONG;
+	size_t base_len = len;
+	const char *colon = strrchr(name, INFO[0]);
+	if (place < CACHE_MAIL_PLACES && colon && colon > name &&
+	    strncmp(colon, INFO, INFO_LEN) == 0)
+		base_len = (size_t)(colon - name);
+	memcpy(parts_out->base, name, base_len);
+	parts_out->base[base_len] = '\0';
+	memcpy(parts_out->info, name + base_len, len - base_len + 1);
+	parts_out->flags = info_flags(parts_out->info);
+	return 0;
+}
+
+static void given_name(const struct cache_entry *entry,
+                       char name_out[MAILDIR_NAME_MAX + 1])
+{
+	char changed[MAILDIR_NAME_MAX + 1];
+	const char *info = entry->info;
+	if (entry->place < CACHE_MAIL_PLACES && entry->flags != entry->shown &&
+	    maildir_info_change(entry->info, entry->flags, changed) == 0 &&
+	    strlen(entry->base) + strlen(changed) <= MAILDIR_NAME_MAX)
+		info = changed;
+	/* The two were one name; but they come from a disk. */
+	size_t len = strlen(entry->base);
+	size_t info_len = strnlen(info, MAILDIR_NAME_MAX - len);
+	memcpy(name_out, entry->base, len);
+	memcpy(name_out + len, info, info_len);
+	name_out[len + info_len] = '\0';
+}
+
 /* By hand: a listing makes a million, and snprintf() would be its half. */
 void maildir_message_name(const struct cache_entry *entry, const char *account,
                           char name_out[MAILDIR_NAME_MAX + 1])
 {
+	if (*entry->base) {
+		given_name(entry, name_out);
+		return;
+	}
 	int64_t time = entry->message.received_at;
 	size_t account_len = strnlen(account, MAILDIR_ACCOUNT_MAX);
 	char *at = name_out;
@@ -72,11 +177,9 @@ void maildir_message_name(const struct cache_entry *entry, const char *account,
 	memcpy(at, account, account_len);
 	at += account_len;
 	if (entry->place != CACHE_NEW) {
-		memcpy(at, ":2,", 3);
-		at += 3;
-		for (size_t i = 0; i < LETTER_COUNT; i++)
-			if (entry->flags & LETTERS[i].flag)
-				*at++ = LETTERS[i].letter;
+		memcpy(at, INFO, INFO_LEN);
+		at += INFO_LEN;
+		at += put_letters(at, entry->flags);
 	}
 	*at = '\0';
 }
@@ -191,4 +294,40 @@ int maildir_path_decode(const char *name, char path_out[MAILDIR_NAME_MAX + 1])
 	}
 	*end = '\0';
 	return 1;
+}
+
+/* The length of the UTF-8 character at p, or 0: it is none. */
+static size_t character_len(const unsigned char *p)
+{
+	if (p[0] < 0x80)
+		return p[0] < 0x20 || p[0] == 0x7f ? 0 : 1;
+	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+	static const unsigned char LEADS[] = { 0, 0, 0x1f, 0x0f, 0x07 };
+	uint32_t code = p[0] & LEADS[len];
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (p[i] & 0x3f);
+	}
+	static const uint32_t LEAST[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
+	bool is_lead = p[0] >= 0xc0 && p[0] < 0xf8;
+	if (!is_lead || code < LEAST[len] || code > 0x10ffff || is_surrogate)
+		return 0;
+	return len;
+}
+
+bool maildir_level_is_valid(const char *level)
+{
+	const char *p = level;
+	while (*p) {
+		size_t len = character_len((const unsigned char *)p);
+		if (len == 0 || *p == '/')
+			return false;
+		if (*p == '%' && strncmp(p, "%25", 3) != 0 &&
+		    strncmp(p, "%2F", 3) != 0)
+			return false;
+		p += len;
+	}
+	return p > level;
 }

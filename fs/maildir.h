@@ -16,11 +16,39 @@
 #define MAILDIR_ACCOUNT_MAX 128 /* of an account's name */
 
 /*
- * A message's name: RECEIVED_AT.IDENTITY.ACCOUNT, the identity as 16
- * hexadecimal digits, and in cur ":2," with the flags' letters in order.
+ * An entry's name.  If a program gave it one, that: in new and cur with the
+ * flags it has now, unless the name has no room for them.  Else
+ * RECEIVED_AT.IDENTITY.ACCOUNT, the identity as 16 hexadecimal digits, and in
+ * cur ":2," with the flags' letters in order.
  */
 void maildir_message_name(const struct cache_entry *entry, const char *account,
                           char name_out[MAILDIR_NAME_MAX + 1]);
+
+/* A name that a program gives, taken apart. */
+struct maildir_parts {
+	char base[MAILDIR_NAME_MAX + 1];
+	char info[MAILDIR_NAME_MAX + 1];
+	unsigned flags; /* that info shows */
+};
+
+/*
+ * In new and cur the info begins at the last ":2,", if something stands before
+ * it; elsewhere the base is all of the name.  -ENAMETOOLONG.
+ */
+int maildir_name_split(const char *name, enum cache_place place,
+                       struct maildir_parts *parts_out);
+
+/*
+ * The info that shows flags, and whatever else the old one had: letters that
+ * are no flag of ours.  -ENAMETOOLONG.
+ */
+int maildir_info_change(const char *old, unsigned flags,
+                        char info_out[MAILDIR_NAME_MAX + 1]);
+
+/* Flags as letters, in order; and back: 0, or -EINVAL: another letter. */
+#define MAILDIR_LETTERS_MAX 6
+void maildir_letters(unsigned flags, char letters_out[MAILDIR_LETTERS_MAX + 1]);
+int maildir_letters_parse(const char *letters, unsigned *flags_out);
 
 /*
  * The identity in a message's name.  False if it is no such name; true says
@@ -53,5 +81,12 @@ void maildir_path_encode(const char *path, char name_out[MAILDIR_NAME_MAX + 1]);
 int maildir_level_decode(const char *name,
                          char level_out[MAILDIR_NAME_MAX + 1]);
 int maildir_path_decode(const char *name, char path_out[MAILDIR_NAME_MAX + 1]);
+
+/*
+ * Whether a program may make a folder with this level: it is valid UTF-8 and
+ * has no control bytes, and a '%' only where mail/remote.h writes one in text.
+ * Others could not be given back as they were made.
+ */
+bool maildir_level_is_valid(const char *level);
 
 #endif

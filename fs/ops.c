@@ -1,19 +1,16 @@
 /*
  * What is not here is meant: without a flush, lseek or xattr operation libfuse
- * answers ENOSYS, and the kernel does not ask again; nodes need no forget; and
- * the mount is read-only, so the kernel itself refuses every change.
+ * answers ENOSYS, and the kernel does not ask again; and nodes need no forget.
  */
-#include "fs/ops.h"
+#include "fs/change.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/mem.h"
-
-/* The kernel is told of every change, so what it knows may stay. */
-#define TIMEOUT_S 86400.0
 
 /*
  * But not of a Maildir++ folder that went: its name holds those of the folders
@@ -42,12 +39,12 @@ int ops_errno(int err)
 	}
 }
 
-static struct ops *ops_of(fuse_req_t req)
+struct ops *ops_of(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
 }
 
-static void reply_err(fuse_req_t req, int err)
+void ops_reply_err(fuse_req_t req, int err)
 {
 	(void)fuse_reply_err(req, ops_errno(err));
 }
@@ -61,19 +58,19 @@ static int gone_is_stale(int err)
 	return err == -ENOENT ? -ESTALE : err;
 }
 
-static int node_of(fuse_req_t req, fuse_ino_t number, struct inode *node_out)
+int ops_node(fuse_req_t req, fuse_ino_t number, struct inode *node_out)
 {
 	return tree_node(&ops_of(req)->tree, number, node_out) ? 0 : -ESTALE;
 }
 
-static void fill_entry(const struct tree *t, const struct stat *st,
-                       struct fuse_entry_param *entry_out)
+void ops_fill_entry(const struct tree *t, const struct stat *st,
+                    struct fuse_entry_param *entry_out)
 {
 	*entry_out = (struct fuse_entry_param){
 		.ino = st->st_ino,
 		.attr = *st,
-		.attr_timeout = TIMEOUT_S,
-		.entry_timeout = TIMEOUT_S,
+		.attr_timeout = OPS_TIMEOUT_S,
+		.entry_timeout = OPS_TIMEOUT_S,
 	};
 	struct inode node;
 	if (tree_node(t, st->st_ino, &node) && node.kind == INODE_FOLDER &&
@@ -100,7 +97,7 @@ static int lookup_now(fuse_req_t req, const struct inode *dir, const char *name)
 	if (err < 0)
 		return err;
 	struct fuse_entry_param entry;
-	fill_entry(t, &st, &entry);
+	ops_fill_entry(t, &st, &entry);
 	(void)fuse_reply_entry(req, &entry);
 	return 0;
 }
@@ -110,11 +107,11 @@ static void lookup_resume(struct pending *p)
 	struct inode dir;
 	int err = p->err;
 	if (err == 0)
-		err = node_of(p->req, p->ino, &dir);
+		err = ops_node(p->req, p->ino, &dir);
 	if (err == 0)
 		err = lookup_now(p->req, &dir, p->name);
 	if (err < 0)
-		reply_err(p->req, err);
+		ops_reply_err(p->req, err);
 }
 
 /* Wait for what dir shows: 1: it is here; 0: p will be resumed; or -errno. */
@@ -130,13 +127,13 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct ops *ops = ops_of(req);
 	struct inode dir;
-	int err = node_of(req, parent, &dir);
+	int err = ops_node(req, parent, &dir);
 	if (err == 0)
 		err = lookup_now(req, &dir, name);
 	if (err == 0)
 		return;
 	if (err != -ENOENT) {
-		reply_err(req, err);
+		ops_reply_err(req, err);
 		return;
 	}
 	/* Not there, or not yet. */
@@ -148,7 +145,31 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (n == 0)
 		return;
 	pending_free(p);
-	reply_err(req, n < 0 ? n : -ENOENT);
+	ops_reply_err(req, n < 0 ? n : -ENOENT);
+}
+
+int ops_stat(struct ops *ops, fuse_ino_t number, const struct inode *node,
+             struct stat *st_out)
+{
+	int err = tree_stat(&ops->tree, node, st_out);
+	int fd = err == -ENOENT ? open_find(&ops->open, number) : -1;
+	if (fd < 0)
+		return err;
+	if (fstat(fd, st_out) < 0)
+		return -errno;
+	st_out->st_ino = number;
+	st_out->st_nlink = 0;
+	return 0;
+}
+
+void ops_close(struct ops *ops, fuse_ino_t number, int fd)
+{
+	struct inode node;
+	bool was_writer = open_remove(&ops->open, number, fd);
+	(void)close(fd);
+	if (was_writer && tree_node(&ops->tree, number, &node))
+		cache_file_release(tree_account(&ops->tree, &node)->cache,
+		                   node.id);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino,
@@ -156,13 +177,13 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 {
 	struct inode node;
 	struct stat st;
-	int err = node_of(req, ino, &node);
+	int err = ops_node(req, ino, &node);
 	if (err == 0)
-		err = tree_stat(&ops_of(req)->tree, &node, &st);
+		err = ops_stat(ops_of(req), ino, &node, &st);
 	if (err < 0)
-		reply_err(req, gone_is_stale(err));
+		ops_reply_err(req, gone_is_stale(err));
 	else
-		(void)fuse_reply_attr(req, &st, TIMEOUT_S);
+		(void)fuse_reply_attr(req, &st, OPS_TIMEOUT_S);
 }
 
 /* fi->fh: whether readdir gives names only. */
@@ -186,7 +207,7 @@ static void opendir_reply(fuse_req_t req, fuse_ino_t ino,
 static void opendir_resume(struct pending *p)
 {
 	if (p->err < 0)
-		reply_err(p->req, p->err);
+		ops_reply_err(p->req, p->err);
 	else
 		opendir_reply(p->req, p->ino, &p->fi);
 }
@@ -197,11 +218,11 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino,
 	struct ops *ops = ops_of(req);
 	struct inode dir;
 	struct stat st;
-	int err = node_of(req, ino, &dir);
+	int err = ops_node(req, ino, &dir);
 	if (err == 0)
 		err = tree_stat(&ops->tree, &dir, &st);
 	if (err < 0) {
-		reply_err(req, gone_is_stale(err));
+		ops_reply_err(req, gone_is_stale(err));
 		return;
 	}
 	struct pending *p = pending_new(&ops->pendings, req, ino,
@@ -213,7 +234,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino,
 		return;
 	pending_free(p);
 	if (n < 0)
-		reply_err(req, n);
+		ops_reply_err(req, n);
 	else
 		opendir_reply(req, ino, fi);
 }
@@ -226,7 +247,7 @@ static size_t add_item(fuse_req_t req, const struct tree_item *item, bool plus,
 		return fuse_add_direntry(req, buf, size, item->name, &item->st,
 		                         (off_t)item->cookie);
 	struct fuse_entry_param entry;
-	fill_entry(&ops_of(req)->tree, &item->st, &entry);
+	ops_fill_entry(&ops_of(req)->tree, &item->st, &entry);
 	if (names_only || item->cookie <= TREE_COOKIE_PARENT)
 		entry.ino = 0;
 	return fuse_add_direntry_plus(req, buf, size, item->name, &entry,
@@ -237,9 +258,9 @@ static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                      const struct fuse_file_info *fi, bool plus)
 {
 	struct inode dir;
-	int err = node_of(req, ino, &dir);
+	int err = ops_node(req, ino, &dir);
 	if (err < 0) {
-		reply_err(req, err);
+		ops_reply_err(req, err);
 		return;
 	}
 	auto_free char *buf = xmalloc(size);
@@ -289,7 +310,7 @@ static void open_reply(fuse_req_t req, struct fuse_file_info *fi, int fd)
 static void open_resume(struct pending *p)
 {
 	if (p->err < 0) {
-		reply_err(p->req, p->err);
+		ops_reply_err(p->req, p->err);
 		return;
 	}
 	/* Whatever size the kernel remembers, it asks again before using it. */
@@ -302,8 +323,12 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct ops *ops = ops_of(req);
 	struct inode node;
-	if (node_of(req, ino, &node) < 0) {
-		reply_err(req, -ESTALE);
+	if (ops_node(req, ino, &node) < 0) {
+		ops_reply_err(req, -ESTALE);
+		return;
+	}
+	if ((fi->flags & O_ACCMODE) != O_RDONLY || (fi->flags & O_TRUNC)) {
+		change_open(req, ino, fi);
 		return;
 	}
 	struct cache *c = tree_account(&ops->tree, &node)->cache;
@@ -316,7 +341,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	pending_free(p);
 	if (n < 0)
-		reply_err(req, gone_is_stale(n));
+		ops_reply_err(req, gone_is_stale(n));
 	else
 		open_reply(req, fi, body.fd);
 }
@@ -329,13 +354,6 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	file.buf[0].fd = (int)fi->fh;
 	file.buf[0].pos = off;
 	(void)fuse_reply_data(req, &file, FUSE_BUF_NO_SPLICE);
-}
-
-static void op_release(fuse_req_t req, fuse_ino_t ino,
-                       struct fuse_file_info *fi)
-{
-	(void)close((int)fi->fh);
-	(void)fuse_reply_err(req, 0);
 }
 
 /* A server's space is not ours to tell; 0 of 0 makes df leave us out. */
@@ -359,6 +377,18 @@ const struct fuse_lowlevel_ops OPS = {
 	.releasedir = op_releasedir,
 	.open = op_open,
 	.read = op_read,
-	.release = op_release,
+	.release = change_release,
+	.mknod = change_mknod,
+	.create = change_create,
+	.write_buf = change_write,
+	.setattr = change_setattr,
+	.fsync = change_fsync,
+	.fsyncdir = change_fsyncdir,
+	.fallocate = change_fallocate,
+	.link = change_link,
+	.unlink = change_unlink,
+	.rename = change_rename,
+	.mkdir = change_mkdir,
+	.rmdir = change_rmdir,
 	.statfs = op_statfs,
 };

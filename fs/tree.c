@@ -30,12 +30,16 @@ static const struct {
 	const char *name;
 	enum inode_kind kind;
 	uint64_t cookie;
+	enum cache_place place;
 } PLACES[] = {
-	{ "cur", INODE_CUR, 3 },
-	{ "new", INODE_NEW, 4 },
-	{ "tmp", INODE_TMP, COOKIE_FIXED },
+	{ "cur", INODE_CUR, 3, CACHE_CUR },
+	{ "new", INODE_NEW, 4, CACHE_NEW },
+	{ "tmp", INODE_TMP, COOKIE_FIXED, CACHE_TMP },
 };
 #define PLACE_COUNT (sizeof(PLACES) / sizeof(PLACES[0]))
+
+/* Cookies of what stands beside folders: above those of all folders. */
+#define COOKIE_TOP (UINT64_C(1) << 62)
 
 void tree_init(struct tree *t, const struct fs_config *config)
 {
@@ -102,7 +106,8 @@ static bool is_shown(const struct tree *t, const struct inode *dir,
 	if (!is_dotted(t, dir))
 		return true;
 	return !is_inbox(folder) &&
-	       !(folder->attributes & MAIL_FOLDER_NOSELECT);
+	       (folder->places != 0 ||
+	        !(folder->attributes & MAIL_FOLDER_NOSELECT));
 }
 
 /* The folder whose cur, new and tmp stand in dir. */
@@ -117,7 +122,23 @@ static int maildir_at(const struct tree *t, const struct inode *dir,
 		err = cache_folder_find(c, CACHE_ROOT, "INBOX", folder_out);
 	if (err < 0)
 		return err;
-	return folder_out->attributes & MAIL_FOLDER_NOSELECT ? -ENOENT : 0;
+	return folder_out->places != 0 ? 0 : -ENOENT;
+}
+
+static bool has_place(const struct cache_folder *folder, size_t i)
+{
+	return (folder->places & 1u << PLACES[i].place) != 0;
+}
+
+bool tree_place(const struct inode *dir, int64_t *folder_out,
+                enum cache_place *place_out)
+{
+	*folder_out = dir->id;
+	*place_out = CACHE_TOP;
+	for (size_t i = 0; i < PLACE_COUNT; i++)
+		if (dir->kind == PLACES[i].kind)
+			*place_out = PLACES[i].place;
+	return dir->kind != INODE_ROOT && dir->kind != INODE_MESSAGE;
 }
 
 static void fill_dir(const struct tree *t, const struct inode *node,
@@ -150,11 +171,13 @@ static void fill_folder(const struct tree *t, const struct inode *node,
 		changed_ns = folder->entries_changed_ns[CACHE_NEW];
 	} else if (node->kind == INODE_CUR) {
 		changed_ns = folder->entries_changed_ns[CACHE_CUR];
+	} else if (node->kind == INODE_TMP) {
+		changed_ns = folder->entries_changed_ns[CACHE_TMP];
 	} else if (node->kind == INODE_FOLDER) {
 		if (!is_dotted(t, node))
 			links += folder->children;
-		if (!(folder->attributes & MAIL_FOLDER_NOSELECT))
-			links += PLACE_COUNT;
+		for (size_t i = 0; i < PLACE_COUNT; i++)
+			links += has_place(folder, i);
 	} else if (node->kind == INODE_ACCOUNT) {
 		/* All of Maildir++ is in one: 1 says "not counted". */
 		links = is_dotted(t, node) ? 1 : 2 + folder->children;
@@ -166,22 +189,19 @@ static void fill_message(const struct tree *t, unsigned account,
                          const struct cache_message *message,
                          struct stat *st_out)
 {
-	struct timespec received = {
-		.tv_sec = message->received_at > 0 ? message->received_at : 0,
-	};
 	uint64_t blocks = (message->size + STAT_BLOCK - 1) / STAT_BLOCK;
 	*st_out = (struct stat){
 		.st_ino = inode_number(INODE_MESSAGE, account, message->id),
-		.st_mode = S_IFREG | 0600,
-		.st_nlink = 1,
-		.st_uid = t->uid,
-		.st_gid = t->gid,
+		.st_mode = S_IFREG | message->mode,
+		.st_nlink = (nlink_t)message->links,
+		.st_uid = message->uid == (uid_t)-1 ? t->uid : message->uid,
+		.st_gid = message->gid == (gid_t)-1 ? t->gid : message->gid,
 		.st_size = (off_t)message->size,
 		.st_blksize = BLOCK_SIZE,
 		.st_blocks = message->is_cached ? (blkcnt_t)blocks : 0,
-		.st_atim = received,
-		.st_mtim = received,
-		.st_ctim = received,
+		.st_atim = message->mtime,
+		.st_mtim = message->mtime,
+		.st_ctim = message->ctime,
 	};
 }
 
@@ -345,24 +365,75 @@ static int find_folder(struct tree *t, const struct inode *dir,
 	return is_shown(t, dir, folder_out) ? 0 : -ENOENT;
 }
 
-static int find_entry(struct tree *t, const struct inode *dir, const char *name,
-                      struct stat *st_out)
+/* An entry under a name that is made from its identity. */
+static int find_derived(const struct fs_account *account, int64_t folder,
+                        enum cache_place place, const char *name,
+                        struct cache_entry *entry_out)
 {
-	const struct fs_account *account = tree_account(t, dir);
 	uint64_t identity;
-	if (!maildir_identity_parse(name, &identity))
+	char made[MAILDIR_NAME_MAX + 1];
+	if (place >= CACHE_MAIL_PLACES ||
+	    !maildir_identity_parse(name, &identity))
 		return -ENOENT;
-	struct cache_entry entry;
-	int err = cache_entry_find(account->cache, dir->id, identity, &entry);
+	int err = cache_entry_find(account->cache, folder, identity, entry_out);
 	if (err < 0)
 		return err;
-	enum cache_place place = dir->kind == INODE_NEW ? CACHE_NEW : CACHE_CUR;
-	char made[MAILDIR_NAME_MAX + 1];
-	maildir_message_name(&entry, account->name, made);
-	if (entry.place != place || strcmp(made, name) != 0)
+	maildir_message_name(entry_out, account->name, made);
+	return entry_out->place == place && strcmp(made, name) == 0 ? 0
+	                                                            : -ENOENT;
+}
+
+int tree_entry(const struct tree *t, const struct inode *dir, const char *name,
+               struct cache_entry *entry_out)
+{
+	const struct fs_account *account = tree_account(t, dir);
+	struct maildir_parts parts;
+	enum cache_place place;
+	int64_t folder;
+	if (!tree_place(dir, &folder, &place))
 		return -ENOENT;
-	fill_message(t, dir->account, &entry.message, st_out);
-	return 0;
+	int err = find_derived(account, folder, place, name, entry_out);
+	if (err != -ENOENT)
+		return err;
+	err = maildir_name_split(name, place, &parts);
+	if (err < 0)
+		return -ENOENT;
+	char made[MAILDIR_NAME_MAX + 1];
+	entry_out->id = 0;
+	while ((err = cache_name_find(account->cache, folder, place, parts.base,
+	                              entry_out->id, entry_out)) == 0) {
+		maildir_message_name(entry_out, account->name, made);
+		if (strcmp(made, name) == 0)
+			return 0;
+	}
+	return err;
+}
+
+static int find_entry(const struct tree *t, const struct inode *dir,
+                      const char *name, struct stat *st_out)
+{
+	struct cache_entry entry;
+	int err = tree_entry(t, dir, name, &entry);
+	if (err == 0)
+		fill_message(t, dir->account, &entry.message, st_out);
+	return err;
+}
+
+int tree_folder(struct tree *t, const struct inode *dir, const char *name,
+                struct cache_folder *folder_out)
+{
+	return find_folder(t, dir, name, folder_out);
+}
+
+bool tree_place_named(const char *name, enum cache_place *place_out)
+{
+	for (size_t i = 0; i < PLACE_COUNT; i++) {
+		if (strcmp(name, PLACES[i].name) != 0)
+			continue;
+		*place_out = PLACES[i].place;
+		return true;
+	}
+	return false;
 }
 
 static int find_below_folder(struct tree *t, const struct inode *dir,
@@ -375,6 +446,11 @@ static int find_below_folder(struct tree *t, const struct inode *dir,
 			node.kind = PLACES[i].kind;
 	int err = node.kind == INODE_FOLDER ? find_folder(t, dir, name, &folder)
 	                                    : maildir_at(t, dir, &folder);
+	if (err == -ENOENT && node.kind == INODE_FOLDER)
+		return find_entry(t, dir, name, st_out);
+	for (size_t i = 0; err == 0 && i < PLACE_COUNT; i++)
+		if (node.kind == PLACES[i].kind && !has_place(&folder, i))
+			err = -ENOENT;
 	if (err < 0)
 		return err;
 	node.id = folder.id;
@@ -398,8 +474,8 @@ int tree_find(struct tree *t, const struct inode *dir, const char *name,
 		return find_below_folder(t, dir, name, st_out);
 	case INODE_NEW:
 	case INODE_CUR:
-		return find_entry(t, dir, name, st_out);
 	case INODE_TMP:
+		return find_entry(t, dir, name, st_out);
 	case INODE_MESSAGE:
 		return -ENOENT;
 	}
@@ -425,18 +501,24 @@ bool tree_listing(const struct inode *dir, int64_t *folder_out)
 	return false;
 }
 
+static bool is_place(const struct inode *dir)
+{
+	return dir->kind == INODE_NEW || dir->kind == INODE_CUR ||
+	       dir->kind == INODE_TMP;
+}
+
 static uint64_t parent_number(const struct tree *t, const struct inode *dir)
 {
 	struct inode up = { INODE_ACCOUNT, dir->account, CACHE_ROOT };
 	struct cache_folder folder;
-	bool is_place = dir->kind >= INODE_NEW && dir->kind <= INODE_TMP;
 	if (dir->kind == INODE_ROOT || dir->kind == INODE_ACCOUNT)
 		return INODE_ROOT_NUMBER;
 	if (cache_folder_get(tree_account(t, dir)->cache, dir->id, &folder) < 0)
 		return node_number(t, &up);
-	if (is_place && is_shown(t, dir, &folder))
+	if (is_place(dir) && is_shown(t, dir, &folder))
 		up = (struct inode){ INODE_FOLDER, dir->account, dir->id };
-	else if (!is_place && !is_dotted(t, dir) && folder.parent != CACHE_ROOT)
+	else if (!is_place(dir) && !is_dotted(t, dir) &&
+	         folder.parent != CACHE_ROOT)
 		up = (struct inode){ INODE_FOLDER, dir->account,
 			             folder.parent };
 	return node_number(t, &up);
@@ -459,6 +541,8 @@ static int fixed_item(const struct tree *t, const struct inode *dir,
 	if (maildir_at(t, dir, &folder) < 0)
 		return 0;
 	size_t i = cookie - PLACES[0].cookie;
+	if (!has_place(&folder, i))
+		return 0;
 	struct inode node = { PLACES[i].kind, dir->account, folder.id };
 	strcpy(item_out->name, PLACES[i].name);
 	fill_folder(t, &node, &folder, &item_out->st);
@@ -504,19 +588,46 @@ static int entry_item(const struct tree *t, const struct inode *dir,
 	maildir_message_name(&entry, account->name, item_out->name);
 	fill_message(t, dir->account, &entry.message, &item_out->st);
 	item_out->cookie = COOKIE_FIXED + (uint64_t)entry.id;
+	if (entry.place == CACHE_TOP)
+		item_out->cookie = COOKIE_TOP + (uint64_t)entry.id;
 	return 1;
+}
+
+/* Entries of dir, from the one after; id counts from its first cookie. */
+static void open_entries(struct tree_scan *scan, uint64_t id, bool names_only)
+{
+	enum cache_place place;
+	int64_t folder;
+	if (!tree_place(&scan->dir, &folder, &place))
+		return;
+	scan->is_open =
+		cache_scan_begin(tree_account(scan->tree, &scan->dir)->cache,
+	                         folder, place, (int64_t)id, names_only) == 0;
 }
 
 void tree_scan_begin(struct tree_scan *scan, struct tree *t,
                      const struct inode *dir, uint64_t after, bool names_only)
 {
 	*scan = (struct tree_scan){ .tree = t, .dir = *dir, .cookie = after };
-	if (dir->kind != INODE_NEW && dir->kind != INODE_CUR)
-		return;
-	int64_t id = after > COOKIE_FIXED ? (int64_t)(after - COOKIE_FIXED) : 0;
-	enum cache_place place = dir->kind == INODE_NEW ? CACHE_NEW : CACHE_CUR;
-	scan->is_open = cache_scan_begin(tree_account(t, dir)->cache, dir->id,
-	                                 place, id, names_only) == 0;
+	if (is_place(dir))
+		open_entries(scan,
+		             after > COOKIE_FIXED ? after - COOKIE_FIXED : 0,
+		             names_only);
+	else if (after >= COOKIE_TOP)
+		open_entries(scan, after - COOKIE_TOP, names_only);
+}
+
+/* Folders first, then the files beside them. */
+static int below_item(struct tree_scan *scan, struct tree_item *item_out)
+{
+	if (scan->cookie < COOKIE_TOP) {
+		int64_t after = (int64_t)(scan->cookie - COOKIE_FIXED);
+		if (folder_item(scan->tree, &scan->dir, after, item_out) == 1)
+			return 1;
+		open_entries(scan, 0, false);
+		scan->cookie = COOKIE_TOP;
+	}
+	return scan->is_open ? entry_item(scan->tree, &scan->dir, item_out) : 0;
 }
 
 int tree_scan_next(struct tree_scan *scan, struct tree_item *item_out)
@@ -531,7 +642,7 @@ int tree_scan_next(struct tree_scan *scan, struct tree_item *item_out)
 		n = account_item(t, after, item_out);
 	else if (scan->dir.kind == INODE_ACCOUNT ||
 	         scan->dir.kind == INODE_FOLDER)
-		n = folder_item(t, &scan->dir, after, item_out);
+		n = below_item(scan, item_out);
 	else if (scan->is_open)
 		n = entry_item(t, &scan->dir, item_out);
 	if (n == 1)

@@ -56,6 +56,18 @@ int tree_stat(const struct tree *t, const struct inode *node,
 int tree_find(struct tree *t, const struct inode *dir, const char *name,
               struct stat *st_out);
 
+/* The folder and place whose entries stand in dir; false: none do. */
+bool tree_place(const struct inode *dir, int64_t *folder_out,
+                enum cache_place *place_out);
+/* The place that has this name. */
+bool tree_place_named(const char *name, enum cache_place *place_out);
+
+/* What a name in dir stands for: an entry, or a folder; else -ENOENT. */
+int tree_entry(const struct tree *t, const struct inode *dir, const char *name,
+               struct cache_entry *entry_out);
+int tree_folder(struct tree *t, const struct inode *dir, const char *name,
+                struct cache_folder *folder_out);
+
 /*
  * Which listing must have been read before dir can be believed: true and the
  * folder for cache_listing_await(), or false if there is nothing to wait for.

@@ -74,6 +74,7 @@ int64_t fake_folder(struct cache *c, int64_t parent, const char *level,
 	f->parent = parent;
 	strcpy(f->level, level);
 	f->attributes = attributes;
+	f->places = attributes & MAIL_FOLDER_NOSELECT ? 0 : 7;
 	f->is_listed = true;
 	f->changed_ns = 1000000000 + id;
 	c->folders[parent].children++;
@@ -126,6 +127,12 @@ int64_t fake_message(struct cache *c, int64_t folder, enum cache_place place,
 		           .flags = flags,
 		           .message = { .id = id,
 		                        .received_at = RECEIVED_AT + id,
+		                        .mtime.tv_sec = RECEIVED_AT + id,
+		                        .ctime.tv_sec = RECEIVED_AT + id,
+		                        .links = 1,
+		                        .mode = 0600,
+		                        .uid = (uid_t)-1,
+		                        .gid = (gid_t)-1,
 		                        .size = count + 1 + extra } },
 		.body_size = count + 1,
 	};
@@ -422,4 +429,94 @@ bool cache_wait_cancel(struct cache *c, struct cache_wait *wait)
 		}
 	pthread_mutex_unlock(&c->lock);
 	return found;
+}
+
+/* A read-only account. */
+
+int cache_name_find(struct cache *c, int64_t folder, enum cache_place place,
+                    const char *base, int64_t after,
+                    struct cache_entry *entry_out)
+{
+	return -ENOENT;
+}
+
+int cache_file_create(struct cache *c, const struct cache_name *name,
+                      mode_t mode, uid_t uid, gid_t gid,
+                      struct cache_entry *entry_out, int *fd_out)
+{
+	return -EROFS;
+}
+
+int cache_file_edit(struct cache *c, int64_t message, bool is_truncated,
+                    const struct cache_body *body, int *fd_out)
+{
+	return -EROFS;
+}
+
+int cache_file_touch(struct cache *c, int64_t message)
+{
+	return -EROFS;
+}
+
+void cache_file_release(struct cache *c, int64_t message)
+{
+}
+
+int cache_file_sync(struct cache *c, int64_t message, cache_done *done,
+                    void *arg, struct cache_wait **wait_out)
+{
+	*wait_out = NULL;
+	done(arg, 0, NULL);
+	return 0;
+}
+
+int cache_file_set(struct cache *c, const struct cache_message *what,
+                   unsigned which)
+{
+	return -EROFS;
+}
+
+int cache_link(struct cache *c, int64_t message, const struct cache_name *to,
+               cache_done *done, void *arg, struct cache_wait **wait_out)
+{
+	return -EROFS;
+}
+
+int cache_rename(struct cache *c, const struct cache_entry *from,
+                 const struct cache_name *to, const struct cache_entry *over,
+                 cache_done *done, void *arg, struct cache_wait **wait_out)
+{
+	return -EROFS;
+}
+
+int cache_unlink(struct cache *c, const struct cache_entry *entry)
+{
+	return -EROFS;
+}
+
+int cache_folder_make(struct cache *c, int64_t parent, const char *level,
+                      int64_t *folder_out)
+{
+	return -EROFS;
+}
+
+int cache_place_make(struct cache *c, int64_t folder, enum cache_place place)
+{
+	return -EROFS;
+}
+
+int cache_place_remove(struct cache *c, int64_t folder, enum cache_place place)
+{
+	return -EROFS;
+}
+
+int cache_folder_remove(struct cache *c, int64_t folder)
+{
+	return -EROFS;
+}
+
+int cache_folder_rename(struct cache *c, int64_t folder, int64_t parent,
+                        const char *level)
+{
+	return -EROFS;
 }

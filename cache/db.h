@@ -198,6 +198,8 @@ int db_message_set_kept(struct db_conn *conn, int64_t id, bool is_kept,
 /* received_at, mode, uid, gid and times. */
 int db_message_set(struct db_conn *conn, const struct cache_message *m);
 int db_message_link(struct db_conn *conn, int64_t id, int change);
+/* What the server says of a delivery; it is known again by that. */
+int db_message_set_claimed(struct db_conn *conn, int64_t id, uint64_t size);
 int db_message_remove(struct db_conn *conn, int64_t id);
 int db_message_kept_next(struct db_conn *conn, int64_t after, int64_t *id_out);
 

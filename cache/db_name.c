@@ -165,6 +165,12 @@ int db_message_link(struct db_conn *conn, int64_t id, int change)
 	                             (int64_t)change));
 }
 
+int db_message_set_claimed(struct db_conn *conn, int64_t id, uint64_t size)
+{
+	return db_run(conn, db_query(conn, SQL_MESSAGE_SET_CLAIMED, "ii", id,
+	                             (int64_t)size));
+}
+
 int db_message_kept_next(struct db_conn *conn, int64_t after, int64_t *id_out)
 {
 	sqlite3_stmt *s = db_query(conn, SQL_MESSAGE_KEPT_NEXT, "i", after);

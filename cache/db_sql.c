@@ -119,6 +119,8 @@ const char *const db_sql[SQL_COUNT] = {
 		" gid = ?5, mtime_ns = ?6, ctime_ns = ?7 WHERE id = ?1",
 	[SQL_MESSAGE_SET_FOLDER] =
 		"UPDATE message SET folder = ?2 WHERE id = ?1",
+	[SQL_MESSAGE_SET_CLAIMED] =
+		"UPDATE message SET claimed_size = ?2 WHERE id = ?1",
 	[SQL_MESSAGE_LINKS] =
 		"UPDATE message SET links = links + ?2 WHERE id = ?1",
 	[SQL_MESSAGE_KEPT_NEXT] =

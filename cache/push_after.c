@@ -75,11 +75,15 @@ int push_took(struct db_conn *conn, struct journal_row *row,
 	               strcmp(before.key, row->key) != 0;
 	if (is_news)
 		err = absorb(conn, row, after);
+	bool is_landed = is_news && push_is_birth(&before);
+	if (err == 0 && is_landed && row->wire_size > 0)
+		err = db_message_set_claimed(conn, row->message,
+		                             row->wire_size);
 	if (err == 0)
 		err = journal_took(conn, row);
 	if (err < 0)
 		return err;
-	if (is_news && push_is_birth(&before))
+	if (is_landed)
 		push_after_landed(after, row->message, 0);
 	add_ended(after, row->message);
 	return 0;

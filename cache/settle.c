@@ -298,15 +298,23 @@ static int fetch_digests(struct settling *s)
 	return 0;
 }
 
-/* Does a row of its own stand for the entry, so that it is not listed? */
-static bool is_unsent(struct db_conn *conn, const struct cache_entry *entry)
+/*
+ * May what looks like l be the entry's message?  Not if it has a row that says
+ * that the server has it not, or perhaps not.
+ */
+static bool is_other(struct db_conn *conn, const struct look *l,
+                     const struct cache_entry *entry)
 {
 	struct journal_row row = { .id = 0 };
+	struct db_source source;
+	if (db_source_get(conn, entry->message.id, &source) == 0 &&
+	    source.claimed_size > 0 && !is_size_like(l, source.claimed_size))
+		return false;
 	while (journal_by_message(conn, entry->message.id, row.id, &row) == 0)
 		if (row.state == JOURNAL_SENT || row.state == JOURNAL_LANDED ||
 		    push_is_birth(&row))
-			return true;
-	return false;
+			return false;
+	return true;
 }
 
 /*
@@ -341,7 +349,7 @@ static int count_others(struct settling *s, struct look *l)
 			}
 			db_scan_end(conn);
 			for (size_t i = 0; i < count; i++)
-				l->others += !is_unsent(conn, &like[i]);
+				l->others += is_other(conn, l, &like[i]);
 			db_rollback(conn);
 		} while (n > 0);
 		if (n < 0)
@@ -557,6 +565,7 @@ static int take_found(struct settling *s, struct db_conn *conn, struct look *l,
 		return journal_drop(conn, &row);
 	row.folder = s->folder;
 	row.flags = l->found->flags;
+	row.wire_size = l->found->size;
 	(void)strncpy(row.key, l->found->key, sizeof(row.key) - 1);
 	row.key[sizeof(row.key) - 1] = '\0';
 	(void)strncpy(row.keywords, l->found->keywords,

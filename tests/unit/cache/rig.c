@@ -240,7 +240,8 @@ int64_t rig_violations(struct rig *rig)
 		"SELECT count(*) FROM entry WHERE message NOT IN"
 		" (SELECT id FROM message)",
 		"SELECT count(*) FROM message WHERE id NOT IN"
-		" (SELECT message FROM entry)",
+		" (SELECT message FROM entry) AND id NOT IN"
+		" (SELECT message FROM journal)",
 		"SELECT count(*) FROM entry WHERE folder NOT IN"
 		" (SELECT id FROM folder) OR dir NOT IN"
 		" (folder * 4, folder * 4 + 1)",
@@ -248,7 +249,8 @@ int64_t rig_violations(struct rig *rig)
 		" (SELECT count(*) FROM entry WHERE dir = f.id * 4) OR"
 		" cur_count <>"
 		" (SELECT count(*) FROM entry WHERE dir = f.id * 4 + 1)",
-		"SELECT count(*) FROM folder WHERE parent <> -1 AND"
+		"SELECT count(*) FROM folder WHERE parent NOT IN (-1, -2)"
+		" AND"
 		" parent NOT IN (SELECT id FROM folder)",
 		"SELECT count(*) FROM entry WHERE dir % 4 = 0 AND flags <> 0",
 		"SELECT count(*) FROM message WHERE body_bytes IS NOT NULL AND"

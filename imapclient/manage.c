@@ -152,6 +152,15 @@ static int leave(struct imap_session *s, const char *folder)
 	return imap_session_select(s, "INBOX");
 }
 
+/*
+ * INBOX is always there: it cannot be deleted, and when it is renamed, its
+ * messages move and it stays (RFC 9051 6.3.5, 6.3.6).
+ */
+static bool is_inbox(const char *folder)
+{
+	return strcmp(folder, "INBOX") == 0;
+}
+
 int imap_manage_create(struct imap_remote *c, const char *folder)
 {
 	struct imap_session *s = &c->session;
@@ -170,6 +179,8 @@ int imap_manage_delete(struct imap_remote *c, const char *folder)
 {
 	struct imap_session *s = &c->session;
 	auto_strbuf struct strbuf wire = { 0 };
+	if (is_inbox(folder))
+		return -EOPNOTSUPP;
 	int err = encode(c, folder, &wire);
 	if (err < 0)
 		return err;
@@ -196,14 +207,13 @@ static int resubscribe(struct imap_session *s, const struct names *subscribed,
 	return err;
 }
 
-/* INBOX is not renamed: its messages would move, and it stay (RFC 9051 6.3.6). */
 int imap_manage_rename(struct imap_remote *c, const char *from, const char *to)
 {
 	struct imap_session *s = &c->session;
 	auto_strbuf struct strbuf old = { 0 };
 	auto_strbuf struct strbuf new = { 0 };
 	auto_names struct names subscribed = { 0 };
-	if (strcmp(from, "INBOX") == 0)
+	if (is_inbox(from))
 		return -EOPNOTSUPP;
 	int err = encode(c, from, &old);
 	if (err == 0)

@@ -5,23 +5,7 @@
 #ifndef TESTS_UNIT_IMAPCLIENT_REMOTE_CASES_H
 #define TESTS_UNIT_IMAPCLIENT_REMOTE_CASES_H
 
-#define LOGIN \
-	"S: * OK hello\n" \
-	"C: A1 CAPABILITY\n" \
-	"S: * CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR\n" \
-	"S: A1 OK done\n" \
-	"C: A2 AUTHENTICATE PLAIN AGJvYgBwdw==\n" \
-	"S: A2 OK welcome\n" \
-	"C: A3 CAPABILITY\n"
-
-/* A server that can nothing, and tells its delimiter. */
-#define PLAIN \
-	LOGIN \
-	"S: * CAPABILITY IMAP4rev1 LOGINDISABLED \n" \
-	"S: A3 OK\n" \
-	"C: A4 LIST \"\" \"\"\n" \
-	"S: * LIST (\\Noselect) \"/\" \"\"\n" \
-	"S: A4 OK\n"
+#include "tests/unit/imapclient/greetings.h"
 
 #define QRESYNC \
 	LOGIN \
@@ -99,8 +83,6 @@
 	"S: A36 OK\n" \
 	"C: A37 UID SEARCH RETURN (ALL) UID 2800001:2900000\n" \
 	"S: A37 OK\n"
-
-#define BYE "C: Z LOGOUT\n"
 
 enum action { LIST, PULL, FETCH };
 

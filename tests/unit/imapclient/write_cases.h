@@ -1,0 +1,601 @@
+/*
+ * What is asked of servers that writes, what they say, and what the client
+ * makes of it; played by test_write.c.
+ */
+#ifndef TESTS_UNIT_IMAPCLIENT_WRITE_CASES_H
+#define TESTS_UNIT_IMAPCLIENT_WRITE_CASES_H
+
+#include "tests/unit/imapclient/greetings.h"
+
+#define FULL SERVER(" UIDPLUS MOVE LITERAL+ MULTIAPPEND UNSELECT")
+
+#define OPENED \
+	"C: A5 SELECT \"INBOX\"\n" \
+	"S: * 9 EXISTS\n" \
+	"S: * OK [UIDVALIDITY 9]\n" \
+	"S: A5 OK [READ-WRITE]\n"
+
+#define EPOCH "\"01-Jan-1970 00:00:00 +0000\""
+
+/* A connection; lines for driver_do(), and what it answers. */
+static const struct {
+	const char *name;
+	const char *transcript;
+	const char *lines;
+	const char *expected;
+} cases[] = {
+	/* ---- Flags ---- */
+	{ "equal wishes are one set, and add comes before remove",
+	  PLAIN OPENED
+	  "C: A6 UID STORE 2 +FLAGS.SILENT (\\Flagged)\n"
+	  "C: A7 UID STORE 2 -FLAGS.SILENT (\\Seen)\n"
+	  "C: A8 UID STORE 1,3 +FLAGS.SILENT (\\Seen)\n"
+	  "S: * 2 EXPUNGE\n"
+	  "S: * VANISHED 2:8\n"
+	  "S: * 1 FETCH (UID 1 FLAGS (\\Seen))\n"
+	  "S: A6 OK\n"
+	  "S: A7 OK [HIGHESTMODSEQ 7]\n"
+	  "S: A8 OK [EXPUNGEISSUED] some are gone\n" BYE,
+	  "flags INBOX 9.3 +S 9.1 +S 9.2 +F,-S 7.1 +S x +S",
+	  "9.3 done\n9.1 done\n9.2 done\n"
+	  "7.1 refused ESTALE\nx refused ESTALE\n" },
+	{ "every flag has its name",
+	  PLAIN OPENED
+	  "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen \\Answered \\Flagged \\Deleted \\Draft $Forwarded a b)\n"
+	  "S: A6 OK\n" BYE,
+	  "flags INBOX 9.1 +DFPRST,a,b", "9.1 done\n" },
+	{ "a keyword that cannot be kept is left out",
+	  PLAIN "C: A5 SELECT \"INBOX\"\n"
+	        "S: * OK [UIDVALIDITY 9]\n"
+	        "S: * OK [PERMANENTFLAGS (\\Seen $forwarded)] limited\n"
+	        "S: A5 OK\n"
+	        "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen $Forwarded)\n"
+	        "S: A6 OK\n" BYE,
+	  "flags INBOX 9.1 +PS,work 9.2 +work",
+	  "9.1 done\n9.2 done\n" },
+	{ "new keywords go where they may, but only atoms",
+	  PLAIN
+	  "C: A5 SELECT \"INBOX\"\n"
+	  "S: * OK [UIDVALIDITY 9]\n"
+	  "S: * OK [PERMANENTFLAGS (\\Seen Forwarded \\*)]\n"
+	  "S: A5 OK\n"
+	  "C: A6 UID STORE 1 +FLAGS.SILENT (work)\n"
+	  "C: A7 UID STORE 1 -FLAGS.SILENT ($Forwarded Forwarded)\n"
+	  "S: A6 OK\n"
+	  "S: A7 OK\n" BYE,
+	  "flags INBOX 9.1 +work,+b(d,+a]b,+\xe9,-P", "9.1 done\n" },
+	{ "what was modified is refused",
+	  PLAIN OPENED "C: A6 UID STORE 1:3 +FLAGS.SILENT (\\Seen)\n"
+	               "S: A6 OK [MODIFIED 2,8] half\n" BYE,
+	  "flags INBOX 9.1 +S 9.2 +S 9.3 +S",
+	  "9.1 done\n9.2 refused EBUSY\n9.3 done\n" },
+	{ "one command that is refused spoils no other",
+	  PLAIN OPENED "C: A6 UID STORE 2 +FLAGS.SILENT (\\Flagged)\n"
+	               "C: A7 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	               "S: A7 OK\n"
+	               "S: A6 BAD what\n" BYE,
+	  "flags INBOX 9.1 +S 9.2 +F", "9.1 done\n9.2 refused EIO (what)\n" },
+	{ "a folder that is read-only refuses all",
+	  PLAIN "C: A5 SELECT \"INBOX\"\n"
+	        "S: * OK [UIDVALIDITY 9]\n"
+	        "S: A5 OK [READ-ONLY]\n" BYE,
+	  "flags INBOX 9.1 +S 9.2 +F\n"
+	  "remove INBOX 9.1\n"
+	  "move INBOX Sent 9.1",
+	  "9.1 refused EROFS\n9.2 refused EROFS\n"
+	  "9.1 refused EROFS\n"
+	  "9.1 refused EROFS\n" },
+	{ "a folder that is not there refuses all",
+	  PLAIN "C: A5 SELECT \"a b\"\n"
+	        "S: A5 NO [NONEXISTENT] no\x01such\n" BYE,
+	  "flags a~b 9.1 +S 9.2 +F",
+	  "9.1 refused ENOENT (no?such)\n9.2 refused ENOENT (no?such)\n" },
+	{ "an open folder stays open",
+	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	               "S: A6 OK\n"
+	               "C: A7 UID STORE 2 +FLAGS.SILENT (\\Seen)\n"
+	               "S: A7 OK\n" BYE,
+	  "flags INBOX 9.1 +S\nflags INBOX 9.2 +S", "9.1 done\n9.2 done\n" },
+	{ "a connection that is lost leaves three kinds",
+	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Draft)\n"
+	               "C: A7 UID STORE 2 +FLAGS.SILENT (\\Flagged)\n"
+	               "C: A8 UID STORE 3 +FLAGS.SILENT ($Forwarded)\n"
+	               "C: A9 UID STORE 4 +FLAGS.SILENT (\\Answered)\n"
+	               "S: A6 OK\n"
+	               "C: A10 UID STORE 5 +FLAGS.SILENT (\\Seen)\n"
+	               "!close\n",
+	  "flags INBOX 9.1 +D 9.2 +F 9.3 +P 9.4 +R 9.5 +S 9.6 +T",
+	  "9.1 done\n9.2 unknown\n9.3 unknown\n9.4 unknown\n9.5 unknown\n"
+	  "9.6 unsent\nEHOSTUNREACH\n" },
+	/* ---- Copy and move ---- */
+	{ "COPYUID tells what came where, and what was gone",
+	  FULL OPENED "C: A6 UID COPY 1:3,5 \"Sent a\"\n"
+	              "S: A6 OK [COPYUID 77 1:2,5 11:12,20] done\n" BYE,
+	  "copy INBOX Sent~a 9.1 9.5 9.2 9.3",
+	  "9.1 done 77.11\n9.5 done 77.20\n9.2 done 77.12\n"
+	  "9.3 refused ESTALE\n" },
+	{ "COPYUID of unequal sets is not believed",
+	  FULL OPENED "C: A6 UID COPY 1:2 \"a\"\n"
+	              "S: A6 OK [COPYUID 77 1:2 11:13]\n" BYE,
+	  "copy INBOX a 9.1 9.2", "9.1 done\n9.2 done\n" },
+	{ "COPYUID of others' messages is not believed",
+	  FULL OPENED "C: A6 UID COPY 1:2 \"a\"\n"
+	              "S: A6 OK [COPYUID 77 1,3 11:12]\n" BYE,
+	  "copy INBOX a 9.1 9.2", "9.1 done\n9.2 done\n" },
+	{ "COPYUID of all the world is not believed",
+	  FULL OPENED
+	  "C: A6 UID COPY 1:2 \"a\"\n"
+	  "S: A6 OK [COPYUID 77 1:4294967295 1:4294967295]\n" BYE,
+	  "copy INBOX a 9.1 9.2", "9.1 done\n9.2 done\n" },
+	{ "COPYUID without UIDVALIDITY is not believed",
+	  FULL OPENED "C: A6 UID COPY 1 \"a\"\n"
+	              "S: A6 OK [COPYUID 0 1 11]\n" BYE,
+	  "copy INBOX a 9.1", "9.1 done\n" },
+	{ "COPYUID that nobody can read is left out",
+	  SERVER(" MOVE") OPENED "C: A6 UID COPY 1 \"a\"\n"
+	                         "S: * OK [COPYUID]\n"
+	                         "S: * OK [COPYUID x y z]\n"
+	                         "S: * OK [COPYUID 77 5 9]\n"
+	                         "S: A6 OK [COPYUID 77 1]\n" BYE,
+	  "copy INBOX a 9.1", "9.1 done\n" },
+	{ "with UIDPLUS, nothing told is nothing copied",
+	  FULL OPENED "C: A6 UID COPY 1 \"a\"\n"
+	              "S: A6 OK No messages found.\n" BYE,
+	  "copy INBOX a 9.1", "9.1 refused ESTALE\n" },
+	{ "without UIDPLUS, nothing told means nothing",
+	  PLAIN OPENED "C: A6 UID COPY 1 \"a\"\n"
+	               "S: A6 OK\n" BYE,
+	  "copy INBOX a 9.1", "9.1 done\n" },
+	{ "the same message copied twice is copied once",
+	  FULL OPENED "C: A6 UID COPY 1 \"a\"\n"
+	              "S: A6 OK [COPYUID 77 1 2]\n" BYE,
+	  "copy INBOX a 9.1 9.1", "9.1 done 77.2\n9.1 done 77.2\n" },
+	{ "no target",
+	  FULL OPENED "C: A6 UID COPY 1 \"a\"\n"
+	              "S: A6 NO [TRYCREATE] no\n" BYE,
+	  "copy INBOX a 9.1\ncopy INBOX a//b 9.2",
+	  "9.1 refused ENOENT (no)\n9.2 refused ENOENT\n" },
+	{ "what is read-only can be copied from",
+	  PLAIN "C: A5 SELECT \"INBOX\"\n"
+	        "S: * OK [UIDVALIDITY 9]\n"
+	        "S: A5 OK [READ-ONLY]\n"
+	        "C: A6 UID COPY 1 \"a\"\n"
+	        "S: A6 OK\n" BYE,
+	  "copy INBOX a 9.1", "9.1 done\n" },
+	{ "a name's literal is asked for when nothing else is under way",
+	  PLAIN OPENED "C: A6 UID COPY 1 {1}\n"
+	               "S: + \n"
+	               "C| \\xe9\\r\\n\n"
+	               "S: A6 OK\n"
+	               "C: A7 UID COPY 2 {1}\n"
+	               "S: A7 NO [TRYCREATE] no\n" BYE,
+	  "copy INBOX %E9 9.1\ncopy INBOX %E9 9.2",
+	  "9.1 done\n9.2 refused ENOENT (no)\n" },
+	{ "MOVE tells before its end",
+	  FULL OPENED "C: A6 UID MOVE 1:3 \"a\"\n"
+	              "S: * OK [COPYUID 77 1,3 8:9] moved\n"
+	              "S: * VANISHED 1,3\n"
+	              "S: A6 OK\n" BYE,
+	  "move INBOX a 9.1 9.2 9.3",
+	  "9.1 done 77.8\n9.2 refused ESTALE\n9.3 done 77.9\n" },
+	{ "MOVE that fails in the middle has moved some",
+	  FULL OPENED "C: A6 UID MOVE 1:2 \"a\"\n"
+	              "S: * OK [COPYUID 77 1 8]\n"
+	              "S: * 1 EXPUNGE\n"
+	              "S: A6 NO [OVERQUOTA] full\n" BYE,
+	  "move INBOX a 9.1 9.2",
+	  "9.1 done 77.8\n9.2 refused EDQUOT (full)\n" },
+	{ "without MOVE, copy and remove",
+	  SERVER(" UIDPLUS") OPENED
+	  "C: A6 UID COPY 1:3 \"a\"\n"
+	  "S: A6 OK [COPYUID 77 1,3 8:9]\n"
+	  "C: A7 UID STORE 1,3 +FLAGS.SILENT (\\Deleted)\n"
+	  "C: A8 UID EXPUNGE 1,3\n"
+	  "S: A7 OK\n"
+	  "S: * 1 EXPUNGE\n"
+	  "S: * 2 EXPUNGE\n"
+	  "S: A8 OK\n" BYE,
+	  "move INBOX a 9.1 9.2 9.3",
+	  "9.1 done 77.8\n9.2 refused ESTALE\n9.3 done 77.9\n" },
+	{ "copied and not removed is neither done nor refused",
+	  SERVER(" UIDPLUS") OPENED
+	  "C: A6 UID COPY 1 \"a\"\n"
+	  "S: A6 OK [COPYUID 77 1 8]\n"
+	  "C: A7 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+	  "C: A8 UID EXPUNGE 1\n"
+	  "S: A7 NO [NOPERM] never\n"
+	  "S: A8 OK\n" BYE,
+	  "move INBOX a 9.1", "9.1 unknown EACCES 77.8 (never)\nEACCES\n" },
+	{ "copied and cut off is not done",
+	  SERVER(" UIDPLUS") OPENED "C: A6 UID COPY 1 \"a\"\n"
+	                            "S: A6 OK [COPYUID 77 1 8]\n"
+	                            "!close\n",
+	  "move INBOX a 9.1", "9.1 unknown 77.8\nEHOSTUNREACH\n" },
+	{ "a copy that was refused removes nothing",
+	  PLAIN OPENED "C: A6 UID COPY 1 \"a\"\n"
+	               "S: A6 NO [OVERQUOTA] full\n" BYE,
+	  "move INBOX a 9.1", "9.1 refused EDQUOT (full)\n" },
+	{ "without UIDPLUS, EXPUNGE removes all that is marked",
+	  PLAIN OPENED "C: A6 UID COPY 1,3 \"a\"\n"
+	               "S: A6 OK\n"
+	               "C: A7 UID STORE 1,3 +FLAGS.SILENT (\\Deleted)\n"
+	               "S: A7 OK\n"
+	               "C: A8 UID SEARCH DELETED\n"
+	               "S: * SEARCH 3\n"
+	               "S: * SEARCH 1\n"
+	               "S: A8 OK\n"
+	               "C: A9 EXPUNGE\n"
+	               "S: * 1 EXPUNGE\n"
+	               "S: A9 OK\n" BYE,
+	  "move INBOX a 9.1 9.3", "9.1 done\n9.3 done\n" },
+	{ "so nothing is removed while others are marked",
+	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+	               "S: A6 OK\n"
+	               "C: A7 UID SEARCH DELETED\n"
+	               "S: * SEARCH 1 2\n"
+	               "S: A7 OK\n"
+	               "C: A8 UID COPY 3 \"a\"\n"
+	               "S: A8 OK\n"
+	               "C: A9 UID STORE 3 +FLAGS.SILENT (\\Deleted)\n"
+	               "S: A9 OK\n"
+	               "C: A10 UID SEARCH DELETED\n"
+	               "S: * SEARCH 1 2 3\n"
+	               "S: A10 OK\n" BYE,
+	  "remove INBOX 9.1\nmove INBOX a 9.3",
+	  "9.1 refused EBUSY (other messages are marked deleted, too)\n"
+	  "9.3 unknown EBUSY (other messages are marked deleted, too)\n"
+	  "EBUSY\n" },
+	{ "a search that is refused removes nothing",
+	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+	               "S: A6 OK\n"
+	               "C: A7 UID SEARCH DELETED\n"
+	               "S: A7 NO [UNAVAILABLE] later\n" BYE,
+	  "remove INBOX 9.1", "9.1 refused EBUSY (later)\n" },
+	{ "what could not be marked is not searched for",
+	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+	               "S: A6 NO no\n" BYE,
+	  "remove INBOX 9.1", "9.1 refused EIO (no)\n" },
+	{ "remove takes what is gone for removed",
+	  FULL OPENED "C: A6 UID STORE 1:2 +FLAGS.SILENT (\\Deleted)\n"
+	              "C: A7 UID EXPUNGE 1:2\n"
+	              "S: A6 OK\n"
+	              "S: * VANISHED 1\n"
+	              "S: A7 OK [HIGHESTMODSEQ 9] done\n" BYE,
+	  "remove INBOX 9.1 9.2", "9.1 done\n9.2 done\n" },
+	{ "an expunge that is refused",
+	  FULL OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+	              "C: A7 UID EXPUNGE 1\n"
+	              "S: A6 OK\n"
+	              "S: A7 NO [INUSE] locked\n" BYE,
+	  "remove INBOX 9.1", "9.1 refused EBUSY (locked)\n" },
+	/* ---- Append ---- */
+	{ "messages go one behind the other",
+	  SERVER(" LITERAL+")
+	  "C: A5 APPEND \"a b\" (\\Seen work) \"09-Sep-2001 01:46:40 +0000\" {6+}\n"
+	  "C| a\\r\\nb\\r\\n\\r\\n\n"
+	  "C: A6 APPEND \"a b\" () " EPOCH " {3+}\n"
+	  "C| x\\r\\n\\r\\n\n"
+	  "S: A5 OK [APPENDUID 9 4]\n"
+	  "S: A6 OK\n" BYE,
+	  "append a~b S,work 1000000000 a\\nb - -5 x", "- done 9.4\n- done\n" },
+	{ "line ends become CRLF, and the last one too",
+	  SERVER(" LITERAL+") "C: A5 APPEND \"a\" () " EPOCH " {2+}\n"
+	                      "C| \\r\\n\\r\\n\n"
+	                      "C: A6 APPEND \"a\" () " EPOCH " {9+}\n"
+	                      "C| a\\r\\n\\r\\n\\rb\\r\\n\\r\\n\n"
+	                      "C: A7 APPEND \"a\" () " EPOCH " {4+}\n"
+	                      "C| c\\r\\r\\n\\r\\n\n"
+	                      "S: A5 OK\n"
+	                      "S: A6 OK\n"
+	                      "S: A7 OK\n" BYE,
+	  "append a - 0  - 0 a\\r\\n\\n\\rb\\n - 0 c\\r",
+	  "- done\n- done\n- done\n" },
+	{ "a literal waits for the server",
+	  PLAIN "C: A5 APPEND \"a\" () " EPOCH " {3}\n"
+	        "S: * OK wait\n"
+	        "S: + go\n"
+	        "C| x\\r\\n\\r\\n\n"
+	        "C: A6 APPEND \"a\" () " EPOCH " {3}\n"
+	        "S: A5 OK [APPENDUID 9 4]\n"
+	        "S: A6 NO [TOOBIG] y is large\n"
+	        "C: A7 APPEND \"a\" () " EPOCH " {3}\n"
+	        "S: +\n"
+	        "C| z\\r\\n\\r\\n\n"
+	        "S: A7 OK\n" BYE,
+	  "append a - 0 x - 0 y - 0 z",
+	  "- done 9.4\n- refused EFBIG (y is large)\n- done\n" },
+	{ "a name's literal waits for the server",
+	  PLAIN "C: A5 APPEND {1}\n"
+	        "S: +\n"
+	        "C: \xe9 () " EPOCH " {3}\n"
+	        "S: +\n"
+	        "C| x\\r\\n\\r\\n\n"
+	        "C: A6 APPEND {1}\n"
+	        "S: A5 OK\n"
+	        "S: A6 BAD no\n" BYE,
+	  "append %E9 - 0 x - 0 y", "- done\n- refused EIO (no)\n" },
+	{ "many messages in one command",
+	  FULL "C: A5 APPEND \"a\" () " EPOCH " {3+}\n"
+	       "C: x\n"
+	       "C:  (\\Flagged) " EPOCH " {3+}\n"
+	       "C: y\n"
+	       "C:  () " EPOCH " {3+}\n"
+	       "C: z\n"
+	       "C: \n"
+	       "S: A5 OK [APPENDUID 9 4:5,9] done\n" BYE,
+	  "append a - 0 x F 0 y - 0 z", "- done 9.4\n- done 9.5\n- done 9.9\n" },
+	{ "one bad message does not stop the others",
+	  FULL "C: A5 APPEND \"a\" () " EPOCH " {3+}\n"
+	       "C: x\n"
+	       "C:  () " EPOCH " {3+}\n"
+	       "C: y\n"
+	       "C: \n"
+	       "S: A5 NO y is bad\n"
+	       "C: A6 APPEND \"a\" () " EPOCH " {3+}\n"
+	       "C: x\n"
+	       "C: \n"
+	       "C: A7 APPEND \"a\" () " EPOCH " {3+}\n"
+	       "C: y\n"
+	       "C: \n"
+	       "S: A6 OK [APPENDUID 9 4]\n"
+	       "S: A7 NO y is bad\n" BYE,
+	  "append a - 0 x - 0 y", "- done 9.4\n- refused EIO (y is bad)\n" },
+	{ "a folder that is not there is asked once",
+	  FULL "C: A5 APPEND \"a\" () " EPOCH " {3+}\n"
+	       "C: x\n"
+	       "C:  () " EPOCH " {3+}\n"
+	       "C: y\n"
+	       "C: \n"
+	       "S: A5 NO [TRYCREATE] no\n" BYE,
+	  "append a - 0 x - 0 y\nappend a//b - 0 z",
+	  "- refused ENOENT (no)\n- refused ENOENT (no)\n"
+	  "- refused ENOENT\n" },
+	{ "no more is sent to a folder that is not there",
+	  PLAIN "C: A5 APPEND \"a\" () " EPOCH " {3}\n"
+	        "S: A5 NO [TRYCREATE] no\n" BYE,
+	  "append a - 0 x - 0 y",
+	  "- refused ENOENT (no)\n- refused ENOENT (no)\n" },
+	{ "what the server cannot hold is not sent",
+	  SERVER(" LITERAL+ APPENDLIMIT=4")
+	  "C: A5 APPEND \"a\" () " EPOCH " {4+}\n"
+	  "C| xx\\r\\n\\r\\n\n"
+	  "S: A5 OK\n" BYE,
+	  "append a - 0 xx - 0 xxx - 0 a\\0",
+	  "- done\n- refused EFBIG\n- refused EILSEQ\n" },
+	{ "Mailutils takes a keyword for a mistake",
+	  SERVER(" LITERAL+") "C: A5 APPEND \"a\" (\\Seen $Forwarded k) " EPOCH
+	                      " {3+}\n"
+	                      "C| x\\r\\n\\r\\n\n"
+	                      "S: A5 BAD APPEND Unrecognized flag\n"
+	                      "C: A6 APPEND \"a\" (\\Seen) " EPOCH " {3+}\n"
+	                      "C| x\\r\\n\\r\\n\n"
+	                      "S: A6 BAD no\n" BYE,
+	  "append a PS,k 0 x", "- refused EIO (no)\n" },
+	{ "APPENDUID of another number of messages is not believed",
+	  SERVER(" LITERAL+") "C: A5 APPEND \"a\" () " EPOCH " {3+}\n"
+	                      "C| x\\r\\n\\r\\n\n"
+	                      "S: A5 OK [APPENDUID 9 4:5]\n"
+	                      "C: A6 APPEND \"a\" () " EPOCH " {3+}\n"
+	                      "C| x\\r\\n\\r\\n\n"
+	                      "S: A6 OK [APPENDUID 9]\n"
+	                      "C: A7 APPEND \"a\" () " EPOCH " {3+}\n"
+	                      "C| x\\r\\n\\r\\n\n"
+	                      "S: A7 OK [APPENDUID 9 4,5]\n"
+	                      "C: A8 APPEND \"a\" () " EPOCH " {3+}\n"
+	                      "C| x\\r\\n\\r\\n\n"
+	                      "S: A8 OK [APPENDUID 9 1:4294967295]\n" BYE,
+	  "append a - 0 x\nappend a - 0 x\nappend a - 0 x\nappend a - 0 x",
+	  "- done\n- done\n- done\n- done\n" },
+	{ "APPENDUID that the mark belies is not believed",
+	  SERVER(" LITERAL+")
+	  "C: A5 STATUS \"a\" (UIDNEXT UIDVALIDITY)\n"
+	  "S: * STATUS \"a\" (UIDNEXT 5 UIDVALIDITY 9)\n"
+	  "S: A5 OK\n"
+	  "C: A6 APPEND \"a\" () " EPOCH " {3+}\n"
+	  "C| x\\r\\n\\r\\n\n"
+	  "S: A6 OK [APPENDUID 9 4]\n"
+	  "C: A7 APPEND \"a\" () " EPOCH " {3+}\n"
+	  "C| x\\r\\n\\r\\n\n"
+	  "S: A7 OK [APPENDUID 8 5]\n"
+	  "C: A8 APPEND \"a\" () " EPOCH " {3+}\n"
+	  "C| x\\r\\n\\r\\n\n"
+	  "S: A8 OK [APPENDUID 9 5]\n" BYE,
+	  "mark a\nappend a - 0 x\nappend a - 0 x\nappend a - 0 x",
+	  "9.5\n- done\n- done\n- done 9.5\n" },
+	{ "APPENDUID that SELECT belies is not believed",
+	  SERVER(" LITERAL+") OPENED
+	  "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	  "S: A6 OK\n"
+	  "C: A7 APPEND \"INBOX\" () " EPOCH " {3+}\n"
+	  "C| x\\r\\n\\r\\n\n"
+	  "S: A7 OK [APPENDUID 8 4]\n" BYE,
+	  "flags INBOX 9.1 +S\nappend INBOX - 0 x", "9.1 done\n- done\n" },
+	/* ---- Mark and since ---- */
+	{ "a mark is what STATUS tells of a folder that is not selected",
+	  FULL OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	              "S: A6 OK\n"
+	              "C: A7 UNSELECT\n"
+	              "S: A7 OK\n"
+	              "C: A8 STATUS \"INBOX\" (UIDNEXT UIDVALIDITY)\n"
+	              "S: * STATUS INBOX (UIDNEXT 12 UIDVALIDITY 9)\n"
+	              "S: A8 OK\n" BYE,
+	  "flags INBOX 9.1 +S\nmark INBOX", "9.1 done\n9.12\n" },
+	{ "or of one that was looked at just now",
+	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	               "S: A6 OK\n"
+	               "C: A7 NOOP\n"
+	               "S: A7 OK\n"
+	               "C: A8 STATUS \"INBOX\" (UIDNEXT UIDVALIDITY)\n"
+	               "S: * STATUS INBOX (UIDNEXT 12 UIDVALIDITY 9)\n"
+	               "S: A8 OK\n" BYE,
+	  "flags INBOX 9.1 +S\nmark INBOX", "9.1 done\n9.12\n" },
+	{ "no mark where no UIDNEXT is told",
+	  PLAIN "C: A5 STATUS \"a\" (UIDNEXT UIDVALIDITY)\n"
+	        "S: * STATUS a (UIDVALIDITY 9)\n"
+	        "S: A5 OK\n"
+	        "C: A6 STATUS \"b\" (UIDNEXT UIDVALIDITY)\n"
+	        "S: A6 NO [NONEXISTENT] no\n" BYE,
+	  "mark a\nmark b", "EOPNOTSUPP\nENOENT\n" },
+	{ "since a mark come the new messages",
+	  FULL "C: A5 SELECT \"INBOX\"\n"
+	       "S: * 3 EXISTS\n"
+	       "S: * OK [UIDVALIDITY 9]\n"
+	       "S: * OK [UIDNEXT 9]\n"
+	       "S: A5 OK\n"
+	       "C: A6 UID FETCH 7:* (UID FLAGS INTERNALDATE RFC822.SIZE)\n"
+	       "S: * VANISHED 1\n"
+	       "S: * 1 FETCH (UID 4 FLAGS () INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 20)\n"
+	       "S: * 2 FETCH (UID 7 FLAGS (\\Seen k) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 20)\n"
+	       "S: * 2 FETCH (UID 7 FLAGS ())\n"
+	       "S: * 3 FETCH (UID 8 FLAGS () INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 30)\n"
+	       "S: A6 OK\n" BYE,
+	  "since INBOX 9.7",
+	  "9.7 10 [k] 837596665 20\n9.8 0 [] 837596665 30\n" },
+	{ "nothing new",
+	  FULL "C: A5 SELECT \"INBOX\"\n"
+	       "S: * 3 EXISTS\n"
+	       "S: * OK [UIDVALIDITY 9]\n"
+	       "S: * OK [UIDNEXT 9]\n"
+	       "S: A5 OK\n" BYE,
+	  "since INBOX 9.9", "" },
+	{ "a mark that is void",
+	  FULL "C: A5 SELECT \"INBOX\"\n"
+	       "S: * OK [UIDVALIDITY 9]\n"
+	       "S: * OK [UIDNEXT 9]\n"
+	       "S: A5 OK\n"
+	       "C: A6 SELECT \"INBOX\"\n"
+	       "S: * OK [UIDVALIDITY 9]\n"
+	       "S: * OK [UIDNEXT 9]\n"
+	       "S: A6 OK\n"
+	       "C: A7 SELECT \"INBOX\"\n"
+	       "S: A7 NO [NONEXISTENT] no\n" BYE,
+	  "since INBOX 8.3\nsince INBOX 9.10\nsince INBOX x\nsince INBOX 9.1",
+	  "ESTALE\nESTALE\nESTALE\nENOENT\n" },
+	{ "since on a server that tells UIDNEXT only in STATUS",
+	  PLAIN "C: A5 SELECT \"INBOX\"\n"
+	        "S: * 1 EXISTS\n"
+	        "S: * OK [UIDVALIDITY 9]\n"
+	        "S: A5 OK\n"
+	        "C: A6 STATUS \"INBOX\" (UIDNEXT UIDVALIDITY)\n"
+	        "S: * STATUS INBOX (UIDNEXT 3 UIDVALIDITY 9)\n"
+	        "S: A6 OK\n" BYE,
+	  "since INBOX 9.5", "ESTALE\n" },
+	/* ---- Folders ---- */
+	{ "a new folder is subscribed",
+	  PLAIN "C: A5 CREATE \"a/R&AOk-\"\n"
+	        "S: A5 OK\n"
+	        "C: A6 SUBSCRIBE \"a/R&AOk-\"\n"
+	        "S: A6 NO never\n" BYE,
+	  "create a/R\xc3\xa9", "" },
+	{ "a folder is there already",
+	  PLAIN "C: A5 CREATE \"a\"\n"
+	        "S: A5 NO [ALREADYEXISTS] yes\n"
+	        "C: A6 CREATE \"b\"\n"
+	        "S: A6 NO cannot\n"
+	        "C: A7 LIST \"\" \"b\"\n"
+	        "S: * LIST () \"/\" b\n"
+	        "S: A7 OK\n"
+	        "C: A8 CREATE \"c\"\n"
+	        "S: A8 NO cannot\n"
+	        "C: A9 LIST \"\" \"c\"\n"
+	        "S: * LIST (\\Noselect) \"/\" c\n"
+	        "S: A9 OK\n"
+	        "C: A10 CREATE \"d\"\n"
+	        "S: A10 NO cannot\n"
+	        "C: A11 LIST \"\" \"d\"\n"
+	        "S: A11 NO neither\n" BYE,
+	  "create a\ncreate b\ncreate c\ncreate d",
+	  "(yes)\nEEXIST\n(cannot)\nEEXIST\n(cannot)\nEIO\n(cannot)\nEIO\n" },
+	{ "a folder that the server cannot have",
+	  LOGIN
+	  "S: * CAPABILITY IMAP4rev1\n"
+	  "S: A3 OK\n"
+	  "C: A4 LIST \"\" \"\"\n"
+	  "S: * LIST (\\Noselect) \".\" \"\"\n"
+	  "S: A4 OK\n" BYE,
+	  "create a.b\nrename a a.b\nsubscribe a//b",
+	  "(the server can have no folder of this name)\nEINVAL\n"
+	  "(the server can have no folder of this name)\nEINVAL\n"
+	  "(the server can have no folder of this name)\nEINVAL\n" },
+	{ "a folder that is selected is left before it is deleted",
+	  FULL "C: A5 SELECT \"a\"\n"
+	       "S: * OK [UIDVALIDITY 9]\n"
+	       "S: A5 OK\n"
+	       "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	       "S: A6 OK\n"
+	       "C: A7 UNSELECT\n"
+	       "S: A7 OK\n"
+	       "C: A8 DELETE \"a\"\n"
+	       "S: A8 OK\n"
+	       "C: A9 UNSUBSCRIBE \"a\"\n"
+	       "S: A9 OK\n" BYE,
+	  "flags a 9.1 +S\ndelete a", "9.1 done\n" },
+	{ "by another one where there is no UNSELECT",
+	  PLAIN "C: A5 SELECT \"a/b\"\n"
+	        "S: * OK [UIDVALIDITY 9]\n"
+	        "S: A5 OK\n"
+	        "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	        "S: A6 OK\n"
+	        "C: A7 SELECT \"INBOX\"\n"
+	        "S: A7 OK\n"
+	        "C: A8 LSUB \"\" \"a*\"\n"
+	        "S: A8 OK\n"
+	        "C: A9 RENAME \"a\" \"c\"\n"
+	        "S: A9 OK\n" BYE,
+	  "flags a/b 9.1 +S\nrename a c", "9.1 done\n" },
+	{ "a folder that is gone cannot be deleted",
+	  PLAIN "C: A5 DELETE \"a\"\n"
+	        "S: A5 NO [NONEXISTENT] no\n"
+	        "C: A6 DELETE \"b\"\n"
+	        "S: A6 NO cannot\n"
+	        "C: A7 LIST \"\" \"b\"\n"
+	        "S: A7 OK\n"
+	        "C: A8 DELETE \"c\"\n"
+	        "S: A8 NO [CANNOT] never\n" BYE,
+	  "delete a\ndelete b\ndelete c\ndelete INBOX",
+	  "(no)\nENOENT\n(cannot)\nENOENT\n(never)\nEOPNOTSUPP\n"
+	  "EOPNOTSUPP\n" },
+	{ "subscriptions follow a folder that is renamed",
+	  PLAIN "C: A5 LSUB \"\" \"a*\"\n"
+	        "S: * LSUB () \"/\" a/b\n"
+	        "S: * LSUB () \"/\" a\n"
+	        "S: * LSUB () \"/\" ab\n"
+	        "S: A5 OK\n"
+	        "C: A6 RENAME \"a\" \"x/y\"\n"
+	        "S: A6 OK\n"
+	        "C: A7 SUBSCRIBE \"x/y/b\"\n"
+	        "S: A7 OK\n"
+	        "C: A8 UNSUBSCRIBE \"a/b\"\n"
+	        "S: A8 NO\n"
+	        "C: A9 SUBSCRIBE \"x/y\"\n"
+	        "S: A9 OK\n"
+	        "C: A10 UNSUBSCRIBE \"a\"\n"
+	        "S: A10 OK\n" BYE,
+	  "rename a x/y", "" },
+	{ "a name that is taken, or gone",
+	  PLAIN "C: A5 LSUB \"\" \"a*\"\n"
+	        "S: A5 NO what\n"
+	        "C: A6 RENAME \"a\" \"b\"\n"
+	        "S: A6 NO cannot\n"
+	        "C: A7 LIST \"\" \"b\"\n"
+	        "S: * LIST () \"/\" b\n"
+	        "S: A7 OK\n"
+	        "C: A8 LSUB \"\" \"a*\"\n"
+	        "S: A8 OK\n"
+	        "C: A9 RENAME \"a\" \"b\"\n"
+	        "S: A9 NO cannot\n"
+	        "C: A10 LIST \"\" \"b\"\n"
+	        "S: A10 OK\n"
+	        "C: A11 LIST \"\" \"a\"\n"
+	        "S: A11 OK\n" BYE,
+	  "rename a b\nrename a b\nrename INBOX b",
+	  "(cannot)\nEEXIST\n(cannot)\nENOENT\nEOPNOTSUPP\n" },
+	{ "subscriptions",
+	  PLAIN "C: A5 SUBSCRIBE \"a\"\n"
+	        "S: A5 OK\n"
+	        "C: A6 UNSUBSCRIBE \"a\"\n"
+	        "S: A6 NO [NOPERM] no\n" BYE,
+	  "subscribe a\nunsubscribe a", "(no)\nEACCES\n" },
+};
+
+#endif

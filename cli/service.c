@@ -24,6 +24,9 @@ int service_open(struct service *s, const struct config_account *account,
 		.size_limit = account->cache_size,
 		.timeout_ms = account->imap.conn.timeout_ms,
 		.interval_ms = account->interval_ms,
+		.is_read_only = account->imap.read_only,
+		.delete = account->delete,
+		.is_ack_server = account->is_ack_server,
 		.folders = account->folders,
 		.folder_count = account->folder_count,
 	};
@@ -49,7 +52,8 @@ static int make_remote(const struct config_account *account,
                        struct remote **remote_out)
 {
 	const struct pop_config pop = { .conn = &account->imap.conn,
-		                        .keep = account->keep || account->imap.read_only };
+		                        .keep = account->keep ||
+		                                account->imap.read_only };
 	return account->imap.conn.protocol == CONN_POP3
 	               ? pop_remote_new(&pop, remote_out)
 	               : imap_remote_new(&account->imap, remote_out);

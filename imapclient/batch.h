@@ -58,6 +58,12 @@ struct imap_flight {
 	struct imap_session *s; /* borrowed from the remote */
 	struct imap_batch batches[IMAP_FLIGHT_MAX];
 	size_t count;
+	/*
+	 * What is refused because some messages are gone (EXPUNGEISSUED) stays
+	 * unsent, to be sent again without them.
+	 */
+	bool is_retrying;
+	bool is_any_unsent;
 };
 
 /*

@@ -120,28 +120,39 @@ int imap_transfer_remove(struct imap_remote *c, const char *folder,
 	return remove_items(s, &items);
 }
 
-/* One command, for all. */
+/* Those with this fate, in a list of their own. */
+static void pick(const struct imap_items *items, enum remote_fate fate,
+                 struct imap_items *out)
+{
+	out->list = xcalloc(items->count + 1, sizeof(*out->list));
+	for (size_t i = 0; i < items->count; i++) {
+		if (items->list[i].wish->fate == fate)
+			out->list[out->count++] = items->list[i];
+	}
+}
+
+/*
+ * One command, for all.  Dovecot copies nothing at all when one of the messages
+ * is gone that it did not tell us of: it does at NOOP.
+ */
 static int transfer(struct imap_session *s, const char *name,
                     const char *target, const struct imap_items *items)
 {
-	struct imap_flight f = { .s = s };
+	struct imap_flight f = { .s = s, .is_retrying = true };
 	const struct imap_verb verb = { name, "", target, true };
+	auto_items struct imap_items unsent = { 0 };
 	int err = imap_flight_send(&f, items->list, items->count, &verb, 1);
+	if (err == 0)
+		err = imap_flight_land(&f, 0);
+	if (err < 0 || !f.is_any_unsent)
+		return err;
+	f.is_retrying = false;
+	pick(items, REMOTE_UNSENT, &unsent);
+	err = imap_refusal_run_text(s, "NOOP", "NOOP");
+	if (err < 0)
+		return err;
+	err = imap_flight_send(&f, unsent.list, unsent.count, &verb, 1);
 	return err < 0 ? err : imap_flight_land(&f, 0);
-}
-
-/* Copied, but not yet moved: take the others out. */
-static void reopen(struct imap_items *items)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < items->count; i++) {
-		struct imap_item *item = &items->list[i];
-		if (item->wish->fate != REMOTE_DONE)
-			continue;
-		item->wish->fate = REMOTE_UNKNOWN;
-		items->list[kept++] = *item;
-	}
-	items->count = kept;
 }
 
 /*
@@ -149,14 +160,17 @@ static void reopen(struct imap_items *items)
  * done nor refused.
  */
 static int move_by_copy(struct imap_session *s, const char *target,
-                        struct imap_items *items)
+                        const struct imap_items *items)
 {
+	auto_items struct imap_items copied = { 0 };
 	int err = transfer(s, "UID COPY", target, items);
-	reopen(items);
+	pick(items, REMOTE_DONE, &copied);
+	for (size_t i = 0; i < copied.count; i++)
+		copied.list[i].wish->fate = REMOTE_UNKNOWN;
 	if (err == 0)
-		err = remove_items(s, items);
-	for (size_t i = 0; i < items->count; i++) {
-		struct remote_wish *wish = items->list[i].wish;
+		err = remove_items(s, &copied);
+	for (size_t i = 0; i < copied.count; i++) {
+		struct remote_wish *wish = copied.list[i].wish;
 		if (wish->fate != REMOTE_REFUSED)
 			continue;
 		wish->fate = REMOTE_UNKNOWN;

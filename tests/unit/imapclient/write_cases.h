@@ -142,6 +142,22 @@ static const struct {
 	  FULL OPENED "C: A6 UID COPY 1 \"a\"\n"
 	              "S: A6 OK No messages found.\n" BYE,
 	  "copy INBOX a 9.1", "9.1 refused ESTALE\n" },
+	{ "Dovecot copies nothing while a message is gone untold",
+	  FULL OPENED "C: A6 UID COPY 1:2 \"a\"\n"
+	              "S: A6 NO [EXPUNGEISSUED] some are gone\n"
+	              "C: A7 NOOP\n"
+	              "S: * 1 EXPUNGE\n"
+	              "S: A7 OK\n"
+	              "C: A8 UID COPY 1:2 \"a\"\n"
+	              "S: A8 OK [COPYUID 77 2 8]\n"
+	              "C: A9 UID COPY 3 \"a\"\n"
+	              "S: A9 NO [EXPUNGEISSUED] gone\n"
+	              "C: A10 NOOP\n"
+	              "S: A10 OK\n"
+	              "C: A11 UID COPY 3 \"a\"\n"
+	              "S: A11 NO [EXPUNGEISSUED] gone\n" BYE,
+	  "copy INBOX a 9.1 9.2\ncopy INBOX a 9.3",
+	  "9.1 refused ESTALE\n9.2 done 77.8\n9.3 refused EBUSY (gone)\n" },
 	{ "without UIDPLUS, nothing told means nothing",
 	  PLAIN OPENED "C: A6 UID COPY 1 \"a\"\n"
 	               "S: A6 OK\n" BYE,

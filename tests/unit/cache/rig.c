@@ -87,11 +87,10 @@ void rig_close(struct rig *rig)
 	rig->cache = NULL;
 }
 
-int rig_setup(void **state)
+void rig_init(struct rig *rig, const char *dir, struct fake_account *account)
 {
-	struct rig *rig = xmalloc(sizeof(*rig));
-	(void)snprintf(rig->dir, sizeof(rig->dir), "/tmp/cache-test-XXXXXX");
-	assert_non_null(mkdtemp(rig->dir));
+	memset(rig, 0, sizeof(*rig));
+	(void)snprintf(rig->dir, sizeof(rig->dir), "%s", dir);
 	(void)snprintf(rig->state_dir, sizeof(rig->state_dir), "%s/state",
 	               rig->dir);
 	(void)snprintf(rig->cache_dir, sizeof(rig->cache_dir), "%s/cache",
@@ -110,7 +109,15 @@ int rig_setup(void **state)
 	(void)pthread_mutex_init(&rig->lock, NULL);
 	(void)pthread_cond_init(&rig->changed, &attr);
 	(void)pthread_condattr_destroy(&attr);
-	rig->account = fake_account_new();
+	rig->account = account;
+}
+
+int rig_setup(void **state)
+{
+	struct rig *rig = xmalloc(sizeof(*rig));
+	char dir[] = "/tmp/cache-test-XXXXXX";
+	assert_non_null(mkdtemp(dir));
+	rig_init(rig, dir, fake_account_new());
 	fake_folder_add(rig->account, "INBOX", 0);
 	fake_folder_add(rig->account, "Lists/c", 0);
 	rig_open(rig);
@@ -124,13 +131,18 @@ static int remove_node(const char *path, const struct stat *st, int type,
 	return remove(path);
 }
 
+void rig_remove(const char *dir)
+{
+	(void)nftw(dir, remove_node, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 int rig_teardown(void **state)
 {
 	struct rig *rig = *state;
 	rig_close(rig);
 	int64_t violations = rig_violations(rig);
 	fake_account_free(rig->account);
-	(void)nftw(rig->dir, remove_node, 16, FTW_DEPTH | FTW_PHYS);
+	rig_remove(rig->dir);
 	(void)pthread_mutex_destroy(&rig->lock);
 	(void)pthread_cond_destroy(&rig->changed);
 	free(rig);

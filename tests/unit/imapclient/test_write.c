@@ -94,7 +94,7 @@ static void each_code_has_its_errno(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		auto_strbuf struct strbuf out = { 0 };
 		auto_free char *transcript =
-			xasprintf(PLAIN OPENED
+			xasprintf(PLUS OPENED
 		                  "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
 		                  "S: A6 NO %sso\n" BYE,
 		                  rows[i].code);

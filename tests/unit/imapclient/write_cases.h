@@ -9,11 +9,20 @@
 
 #define FULL SERVER(" UIDPLUS MOVE LITERAL+ MULTIAPPEND UNSELECT")
 
+/* It can nothing but say what came of a command. */
+#define PLUS SERVER(" UIDPLUS")
+
 #define OPENED \
 	"C: A5 SELECT \"INBOX\"\n" \
 	"S: * 9 EXISTS\n" \
 	"S: * OK [UIDVALIDITY 9]\n" \
 	"S: A5 OK [READ-WRITE]\n"
+
+/* What it needs then is asked for: are they there? */
+#define FOUND(tag, set, numbers) \
+	"C: " tag " UID SEARCH UID " set "\n" \
+	"S: * SEARCH " numbers "\n" \
+	"S: " tag " OK\n"
 
 #define EPOCH "\"01-Jan-1970 00:00:00 +0000\""
 
@@ -26,7 +35,7 @@ static const struct {
 } cases[] = {
 	/* ---- Flags ---- */
 	{ "equal wishes are one set, and add comes before remove",
-	  PLAIN OPENED
+	  PLUS OPENED
 	  "C: A6 UID STORE 2 +FLAGS.SILENT (\\Flagged)\n"
 	  "C: A7 UID STORE 2 -FLAGS.SILENT (\\Seen)\n"
 	  "C: A8 UID STORE 1,3 +FLAGS.SILENT (\\Seen)\n"
@@ -40,12 +49,12 @@ static const struct {
 	  "9.3 done\n9.1 done\n9.2 done\n"
 	  "7.1 refused ESTALE\nx refused ESTALE\n" },
 	{ "every flag has its name",
-	  PLAIN OPENED
+	  PLUS OPENED
 	  "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen \\Answered \\Flagged \\Deleted \\Draft $Forwarded a b)\n"
 	  "S: A6 OK\n" BYE,
 	  "flags INBOX 9.1 +DFPRST,a,b", "9.1 done\n" },
 	{ "a keyword that cannot be kept is left out",
-	  PLAIN "C: A5 SELECT \"INBOX\"\n"
+	  PLUS "C: A5 SELECT \"INBOX\"\n"
 	        "S: * OK [UIDVALIDITY 9]\n"
 	        "S: * OK [PERMANENTFLAGS (\\Seen $forwarded)] limited\n"
 	        "S: A5 OK\n"
@@ -54,7 +63,7 @@ static const struct {
 	  "flags INBOX 9.1 +PS,work 9.2 +work",
 	  "9.1 done\n9.2 done\n" },
 	{ "new keywords go where they may, but only atoms",
-	  PLAIN
+	  PLUS
 	  "C: A5 SELECT \"INBOX\"\n"
 	  "S: * OK [UIDVALIDITY 9]\n"
 	  "S: * OK [PERMANENTFLAGS (\\Seen Forwarded \\*)]\n"
@@ -65,18 +74,18 @@ static const struct {
 	  "S: A7 OK\n" BYE,
 	  "flags INBOX 9.1 +work,+b(d,+a]b,+\xe9,-P", "9.1 done\n" },
 	{ "what was modified is refused",
-	  PLAIN OPENED "C: A6 UID STORE 1:3 +FLAGS.SILENT (\\Seen)\n"
+	  PLUS OPENED "C: A6 UID STORE 1:3 +FLAGS.SILENT (\\Seen)\n"
 	               "S: A6 OK [MODIFIED 2,8] half\n" BYE,
 	  "flags INBOX 9.1 +S 9.2 +S 9.3 +S",
 	  "9.1 done\n9.2 refused EBUSY\n9.3 done\n" },
 	{ "one command that is refused spoils no other",
-	  PLAIN OPENED "C: A6 UID STORE 2 +FLAGS.SILENT (\\Flagged)\n"
+	  PLUS OPENED "C: A6 UID STORE 2 +FLAGS.SILENT (\\Flagged)\n"
 	               "C: A7 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
 	               "S: A7 OK\n"
 	               "S: A6 BAD what\n" BYE,
 	  "flags INBOX 9.1 +S 9.2 +F", "9.1 done\n9.2 refused EIO (what)\n" },
 	{ "a folder that is read-only refuses all",
-	  PLAIN "C: A5 SELECT \"INBOX\"\n"
+	  PLUS "C: A5 SELECT \"INBOX\"\n"
 	        "S: * OK [UIDVALIDITY 9]\n"
 	        "S: A5 OK [READ-ONLY]\n" BYE,
 	  "flags INBOX 9.1 +S 9.2 +F\n"
@@ -86,18 +95,18 @@ static const struct {
 	  "9.1 refused EROFS\n"
 	  "9.1 refused EROFS\n" },
 	{ "a folder that is not there refuses all",
-	  PLAIN "C: A5 SELECT \"a b\"\n"
+	  PLUS "C: A5 SELECT \"a b\"\n"
 	        "S: A5 NO [NONEXISTENT] no\x01such\n" BYE,
 	  "flags a~b 9.1 +S 9.2 +F",
 	  "9.1 refused ENOENT (no?such)\n9.2 refused ENOENT (no?such)\n" },
 	{ "an open folder stays open",
-	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	  PLUS OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
 	               "S: A6 OK\n"
 	               "C: A7 UID STORE 2 +FLAGS.SILENT (\\Seen)\n"
 	               "S: A7 OK\n" BYE,
 	  "flags INBOX 9.1 +S\nflags INBOX 9.2 +S", "9.1 done\n9.2 done\n" },
 	{ "a connection that is lost leaves three kinds",
-	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Draft)\n"
+	  PLUS OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Draft)\n"
 	               "C: A7 UID STORE 2 +FLAGS.SILENT (\\Flagged)\n"
 	               "C: A8 UID STORE 3 +FLAGS.SILENT ($Forwarded)\n"
 	               "C: A9 UID STORE 4 +FLAGS.SILENT (\\Answered)\n"
@@ -132,7 +141,7 @@ static const struct {
 	              "S: A6 OK [COPYUID 0 1 11]\n" BYE,
 	  "copy INBOX a 9.1", "9.1 done\n" },
 	{ "COPYUID that nobody can read is left out",
-	  SERVER(" MOVE") OPENED "C: A6 UID COPY 1 \"a\"\n"
+	  SERVER(" MOVE") OPENED FOUND("A90", "1", "1") "C: A6 UID COPY 1 \"a\"\n"
 	                         "S: * OK [COPYUID]\n"
 	                         "S: * OK [COPYUID x y z]\n"
 	                         "S: * OK [COPYUID 77 5 9]\n"
@@ -159,7 +168,7 @@ static const struct {
 	  "copy INBOX a 9.1 9.2\ncopy INBOX a 9.3",
 	  "9.1 refused ESTALE\n9.2 done 77.8\n9.3 refused EBUSY (gone)\n" },
 	{ "without UIDPLUS, nothing told means nothing",
-	  PLAIN OPENED "C: A6 UID COPY 1 \"a\"\n"
+	  PLAIN OPENED FOUND("A90", "1", "1") "C: A6 UID COPY 1 \"a\"\n"
 	               "S: A6 OK\n" BYE,
 	  "copy INBOX a 9.1", "9.1 done\n" },
 	{ "the same message copied twice is copied once",
@@ -175,15 +184,15 @@ static const struct {
 	  PLAIN "C: A5 SELECT \"INBOX\"\n"
 	        "S: * OK [UIDVALIDITY 9]\n"
 	        "S: A5 OK [READ-ONLY]\n"
-	        "C: A6 UID COPY 1 \"a\"\n"
+	        FOUND("A90", "1", "1") "C: A6 UID COPY 1 \"a\"\n"
 	        "S: A6 OK\n" BYE,
 	  "copy INBOX a 9.1", "9.1 done\n" },
 	{ "a name's literal is asked for when nothing else is under way",
-	  PLAIN OPENED "C: A6 UID COPY 1 {1}\n"
+	  PLAIN OPENED FOUND("A90", "1", "1") "C: A6 UID COPY 1 {1}\n"
 	               "S: + \n"
 	               "C| \\xe9\\r\\n\n"
 	               "S: A6 OK\n"
-	               "C: A7 UID COPY 2 {1}\n"
+	               FOUND("A91", "2", "2") "C: A7 UID COPY 2 {1}\n"
 	               "S: A7 NO [TRYCREATE] no\n" BYE,
 	  "copy INBOX %E9 9.1\ncopy INBOX %E9 9.2",
 	  "9.1 done\n9.2 refused ENOENT (no)\n" },
@@ -228,11 +237,11 @@ static const struct {
 	                            "!close\n",
 	  "move INBOX a 9.1", "9.1 unknown 77.8\nEHOSTUNREACH\n" },
 	{ "a copy that was refused removes nothing",
-	  PLAIN OPENED "C: A6 UID COPY 1 \"a\"\n"
+	  PLAIN OPENED FOUND("A90", "1", "1") "C: A6 UID COPY 1 \"a\"\n"
 	               "S: A6 NO [OVERQUOTA] full\n" BYE,
 	  "move INBOX a 9.1", "9.1 refused EDQUOT (full)\n" },
 	{ "without UIDPLUS, EXPUNGE removes all that is marked",
-	  PLAIN OPENED "C: A6 UID COPY 1,3 \"a\"\n"
+	  PLAIN OPENED FOUND("A90", "1,3", "3 1") "C: A6 UID COPY 1,3 \"a\"\n"
 	               "S: A6 OK\n"
 	               "C: A7 UID STORE 1,3 +FLAGS.SILENT (\\Deleted)\n"
 	               "S: A7 OK\n"
@@ -245,12 +254,12 @@ static const struct {
 	               "S: A9 OK\n" BYE,
 	  "move INBOX a 9.1 9.3", "9.1 done\n9.3 done\n" },
 	{ "so nothing is removed while others are marked",
-	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+	  PLAIN OPENED FOUND("A90", "1", "1") "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
 	               "S: A6 OK\n"
 	               "C: A7 UID SEARCH DELETED\n"
 	               "S: * SEARCH 1 2\n"
 	               "S: A7 OK\n"
-	               "C: A8 UID COPY 3 \"a\"\n"
+	               FOUND("A91", "3", "3") "C: A8 UID COPY 3 \"a\"\n"
 	               "S: A8 OK\n"
 	               "C: A9 UID STORE 3 +FLAGS.SILENT (\\Deleted)\n"
 	               "S: A9 OK\n"
@@ -262,13 +271,13 @@ static const struct {
 	  "9.3 unknown EBUSY (other messages are marked deleted, too)\n"
 	  "EBUSY\n" },
 	{ "a search that is refused removes nothing",
-	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+	  PLAIN OPENED FOUND("A90", "1", "1") "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
 	               "S: A6 OK\n"
 	               "C: A7 UID SEARCH DELETED\n"
 	               "S: A7 NO [UNAVAILABLE] later\n" BYE,
 	  "remove INBOX 9.1", "9.1 refused EBUSY (later)\n" },
 	{ "what could not be marked is not searched for",
-	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+	  PLAIN OPENED FOUND("A90", "1", "1") "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
 	               "S: A6 NO no\n" BYE,
 	  "remove INBOX 9.1", "9.1 refused EIO (no)\n" },
 	{ "remove takes what is gone for removed",
@@ -284,6 +293,41 @@ static const struct {
 	              "S: A6 OK\n"
 	              "S: A7 NO [INUSE] locked\n" BYE,
 	  "remove INBOX 9.1", "9.1 refused EBUSY (locked)\n" },
+	{ "Mailutils does to the next one what was meant for one that is gone",
+	  SERVER(" UNSELECT") OPENED
+	  FOUND("A6", "1:3", "2")
+	  "C: A7 UID STORE 2 +FLAGS.SILENT (\\Deleted)\n"
+	  "S: A7 OK\n"
+	  "C: A8 UID SEARCH DELETED\n"
+	  "S: * SEARCH 2\n"
+	  "S: A8 OK\n"
+	  "C: A9 EXPUNGE\n"
+	  "S: A9 OK\n"
+	  FOUND("A10", "1", "")
+	  FOUND("A11", "1", "")
+	  "C: A12 UID SEARCH UID 1\n"
+	  "S: A12 NO [UNAVAILABLE] later\n" BYE,
+	  "remove INBOX 9.1 9.2 9.3 8.1\ncopy INBOX a 9.1\nremove INBOX 9.1\n"
+	  "remove INBOX 9.1",
+	  "9.1 done\n9.2 done\n9.3 done\n8.1 refused ESTALE\n"
+	  "9.1 refused ESTALE\n9.1 done\n9.1 refused EBUSY (later)\n" },
+	{ "Mailutils keeps flags to itself until the folder is left",
+	  SERVER(" UNSELECT") OPENED
+	  FOUND("A6", "1", "1")
+	  "C: A7 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	  "S: A7 OK\n"
+	  "C: A8 UNSELECT\n"
+	  "S: A8 OK\n"
+	  "C: A9 SELECT \"INBOX\"\n"
+	  "S: * OK [UIDVALIDITY 9]\n"
+	  "S: A9 OK\n"
+	  FOUND("A10", "2", "2")
+	  "C: A11 UID STORE 2 +FLAGS.SILENT (\\Seen)\n"
+	  "S: A11 OK\n"
+	  "C: A12 UNSELECT\n"
+	  "!close\n",
+	  "flags INBOX 9.1 +S\nflags INBOX 9.2 +S",
+	  "9.1 done\n9.2 unknown\nEHOSTUNREACH\n" },
 	/* ---- Append ---- */
 	{ "messages go one behind the other",
 	  SERVER(" LITERAL+")
@@ -419,7 +463,7 @@ static const struct {
 	  "mark a\nappend a - 0 x\nappend a - 0 x\nappend a - 0 x",
 	  "9.5\n- done\n- done\n- done 9.5\n" },
 	{ "APPENDUID that SELECT belies is not believed",
-	  SERVER(" LITERAL+") OPENED
+	  SERVER(" LITERAL+ UIDPLUS") OPENED
 	  "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
 	  "S: A6 OK\n"
 	  "C: A7 APPEND \"INBOX\" () " EPOCH " {3+}\n"
@@ -437,7 +481,7 @@ static const struct {
 	              "S: A8 OK\n" BYE,
 	  "flags INBOX 9.1 +S\nmark INBOX", "9.1 done\n9.12\n" },
 	{ "or of one that was looked at just now",
-	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	  PLUS OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
 	               "S: A6 OK\n"
 	               "C: A7 NOOP\n"
 	               "S: A7 OK\n"
@@ -547,7 +591,7 @@ static const struct {
 	       "S: A9 OK\n" BYE,
 	  "flags a 9.1 +S\ndelete a", "9.1 done\n" },
 	{ "by another one where there is no UNSELECT",
-	  PLAIN "C: A5 SELECT \"a/b\"\n"
+	  PLUS "C: A5 SELECT \"a/b\"\n"
 	        "S: * OK [UIDVALIDITY 9]\n"
 	        "S: A5 OK\n"
 	        "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"

@@ -1,5 +1,6 @@
 #include "imapclient/search.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -25,11 +26,13 @@ static int add_numbers(struct imap_uids *uids, struct imap_text numbers)
 			continue;
 		if (uids->count == RESULTS_MAX)
 			return -EPROTO;
-		/* Grows whenever the count is a power of two. */
-		if ((uids->count & (uids->count - 1)) == 0)
-			uids->list = xrealloc(uids->list,
-			                      (2 * uids->count + 1) *
-			                              sizeof(*uids->list));
+		if (uids->count == uids->capacity) {
+			uids->capacity = 2 * uids->capacity + 64;
+			uids->list =
+				xrealloc(uids->list,
+			                 uids->capacity * sizeof(*uids->list));
+		}
+		assert(uids->list != NULL);
 		uids->list[uids->count++] = uid;
 	}
 	return 0;
@@ -74,26 +77,25 @@ static int find_present(struct imap_session *s, const struct imap_items *items,
 	return 0;
 }
 
-static int compare(const void *a, const void *b)
+/* Both ascend: *at walks along. */
+static bool is_among(const struct imap_uids *uids, uint32_t uid, size_t *at)
 {
-	uint32_t x = *(const uint32_t *)a;
-	uint32_t y = *(const uint32_t *)b;
-	return (x > y) - (x < y);
+	assert(uids->list != NULL || uids->count == 0);
+	while (*at < uids->count && uids->list[*at] < uid)
+		(*at)++;
+	return *at < uids->count && uids->list[*at] == uid;
 }
 
 int imap_search_items(struct imap_session *s, struct imap_items *items)
 {
 	auto_uids struct imap_uids present = { 0 };
-	size_t kept = 0;
+	size_t kept = 0, at = 0;
 	int err = items->count > 0 ? find_present(s, items, &present) : 0;
 	if (err < 0 && remote_error_scope(err) >= REMOTE_SCOPE_SESSION)
 		return err;
 	for (size_t i = 0; i < items->count; i++) {
 		struct imap_item *item = &items->list[i];
-		bool is_there = present.count > 0 &&
-		                bsearch(&item->uid, present.list, present.count,
-		                        sizeof(*present.list), compare) != NULL;
-		if (is_there)
+		if (is_among(&present, item->uid, &at))
 			items->list[kept++] = *item;
 		else
 			imap_wish_refuse(item->wish, err < 0 ? err : -ESTALE,

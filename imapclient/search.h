@@ -8,7 +8,7 @@
 
 struct imap_uids {
 	uint32_t *list; /* ascending, each once */
-	size_t count;
+	size_t count, capacity;
 };
 
 void imap_uids_release(struct imap_uids *uids);

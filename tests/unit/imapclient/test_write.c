@@ -357,7 +357,7 @@ static void check_fates(const struct cut *cut)
 {
 	auto_strbuf struct strbuf out = { 0 };
 	play(cut->transcript.bytes, "append a - 0 x - 0 y", false, &out);
-	char *at = out.bytes;
+	const char *at = strbuf_text(&out);
 	for (unsigned message = 1; message < 4; message <<= 1) {
 		bool is_done = strncmp(at, "- done", 6) == 0;
 		bool is_unsent = strncmp(at, "- unsent", 8) == 0;

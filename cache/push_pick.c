@@ -146,7 +146,7 @@ static int source_flags(struct db_conn *conn, struct push_intent *out)
 	                         sizeof(out->keywords_then));
 }
 
-/* A copy that the server has, unless it is of what this one replaces. */
+/* A copy that the server has, unless it is of what was there before an edit. */
 static int find_source(struct db_conn *conn, const struct journal_row *row,
                        struct push_intent *out)
 {
@@ -155,7 +155,7 @@ static int find_source(struct db_conn *conn, const struct journal_row *row,
 	if (err < 0)
 		return err;
 	err = journal_by_key(conn, out->folder, out->key, &source);
-	if (err == 0 && source.after == row->id)
+	if (err == 0 && source.after != 0)
 		return -ENOENT;
 	return err == -ENOENT ? 0 : err;
 }

@@ -255,8 +255,7 @@ int64_t rig_violations(struct rig *rig)
 		" (SELECT message FROM entry) AND id NOT IN"
 		" (SELECT message FROM journal)",
 		"SELECT count(*) FROM entry WHERE folder NOT IN"
-		" (SELECT id FROM folder) OR dir NOT IN"
-		" (folder * 4, folder * 4 + 1)",
+		" (SELECT id FROM folder) OR dir / 4 <> folder",
 		"SELECT count(*) FROM folder f WHERE new_count <>"
 		" (SELECT count(*) FROM entry WHERE dir = f.id * 4) OR"
 		" cur_count <>"
@@ -270,8 +269,16 @@ int64_t rig_violations(struct rig *rig)
 		"SELECT count(*) FROM void v LEFT JOIN entry e ON"
 		" e.dir = v.dir AND e.id = v.entry"
 		" WHERE e.id IS NULL OR e.key IS NOT NULL",
-		"SELECT count(*) FROM entry WHERE key IS NULL AND id NOT IN"
-		" (SELECT entry FROM void)",
+		/* No key: voided, local, or told by the journal or another name. */
+		"SELECT count(*) FROM entry e WHERE key IS NULL AND dir % 4 < 2"
+		" AND coalesce(base, '') NOT LIKE '.%'"
+		" AND folder NOT IN (SELECT id FROM folder WHERE is_local)"
+		" AND id NOT IN (SELECT entry FROM void)"
+		" AND id NOT IN (SELECT entry FROM journal)"
+		" AND NOT EXISTS (SELECT 1 FROM entry o"
+		" WHERE o.message = e.message AND o.id <> e.id"
+		" AND o.folder = e.folder AND (o.key IS NOT NULL"
+		" OR o.id IN (SELECT entry FROM journal)))",
 		"SELECT count(*) FROM account WHERE"
 		" next_id <= (SELECT coalesce(max(id), 0) FROM message) OR"
 		" next_folder <= (SELECT max(id) FROM folder)",

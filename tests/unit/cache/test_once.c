@@ -10,6 +10,7 @@
  *
  *	ONCE_RUNS=100000	that many instead of 2000
  *	ONCE_SEED=77		begin there; a failure tells its seed
+ *	ONCE_LOG=1		tell each step and call
  */
 #include "tests/unit/test.h"
 
@@ -25,6 +26,7 @@
 
 #include "tests/unit/cache/hand.h"
 #include "util/clock.h"
+#include "util/log.h"
 
 #define RUNS         2000
 #define STEPS        14
@@ -137,6 +139,10 @@ static int free_slot(const struct sim *s)
 static void begin_deed(struct sim *s, enum deed deed, int slot,
                        const struct item *after)
 {
+	log_debug("deed %d: %s (%d) in %s", (int)deed,
+	          after->is_used ? after->base : s->items[slot].base,
+	          after->is_used ? after->token : s->items[slot].token,
+	          folders[after->folder]);
 	s->slot = slot;
 	s->before = s->items[slot];
 	s->after = *after;
@@ -383,7 +389,9 @@ static void refuse(struct run *r)
 static void one_step(struct run *r)
 {
 	struct sim *s = r->sim;
-	switch (draw(s, 20)) {
+	uint64_t what = draw(s, 20);
+	log_debug("step %d: %d", s->step, (int)what);
+	switch (what) {
 	case 0:
 	case 1:
 	case 2:
@@ -568,6 +576,8 @@ static void work(struct sim *s)
 {
 	struct run run = { .sim = s };
 	struct run *r = &run;
+	log_open(getenv("ONCE_LOG") != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+	         false);
 	fake_account_revive(s->account);
 	clock_advance_ms(s->advanced_ms);
 	rig_init(&r->rig, s->dir, s->account);

@@ -19,11 +19,16 @@ struct unnamed {
 	int64_t row;     /* its removal from the server; 0: none */
 };
 
+static bool is_mail_name(const struct cache_entry *entry)
+{
+	return entry->place < CACHE_MAIL_PLACES && entry->base[0] != '.';
+}
+
 static bool is_mail(const struct cache_folder *folder,
                     const struct cache_entry *entry)
 {
-	return entry->place < CACHE_MAIL_PLACES && entry->base[0] != '.' &&
-	       folder->places == DB_PLACES_ALL && !folder->is_local;
+	return is_mail_name(entry) && folder->places == DB_PLACES_ALL &&
+	       !folder->is_local;
 }
 
 int change_is_mail(struct db_conn *conn, const struct cache_entry *entry,
@@ -55,19 +60,15 @@ static bool has_copy(struct db_conn *conn, const struct cache_entry *entry)
 static int find_other(struct db_conn *conn, const struct cache_entry *entry,
                       bool is_bare, struct cache_entry *out)
 {
-	struct cache_folder folder;
-	int err = db_folder_get(conn, entry->folder, &folder);
-	if (err == 0)
-		err = db_entry_by_id(conn, entry->folder, entry->message.id,
-		                     out);
-	if (err == 0 && out->id != entry->id && is_mail(&folder, out) &&
+	int err = db_entry_by_id(conn, entry->folder, entry->message.id, out);
+	if (err == 0 && out->id != entry->id && is_mail_name(out) &&
 	    !(is_bare && has_copy(conn, out)))
 		return 0;
 	out->id = 0;
 	while ((err = db_entry_link(conn, entry->message.id, out->id, out)) ==
 	       0)
 		if (out->id != entry->id && out->folder == entry->folder &&
-		    is_mail(&folder, out) && !(is_bare && has_copy(conn, out)))
+		    is_mail_name(out) && !(is_bare && has_copy(conn, out)))
 			return 0;
 	return err;
 }
@@ -116,9 +117,10 @@ static int arrive(struct cache *c, struct db_conn *conn,
 static int unname(struct db_conn *conn, const struct cache_entry *entry,
                   bool is_remembered, struct unnamed *gone)
 {
-	bool is_mail_here, is_dead;
-	int err = change_is_mail(conn, entry, &is_mail_here);
-	if (err == 0 && is_mail_here)
+	bool is_dead = false;
+	int err = 0;
+	/* `rm -r` removes places before others are empty. */
+	if (is_mail_name(entry))
 		err = leave(conn, entry, is_remembered, &gone->row);
 	if (err == 0)
 		err = db_entry_drop(conn, entry);

@@ -81,7 +81,7 @@ static bool is_here(struct cache *c, int64_t message,
 }
 
 struct found {
-	int err; /* 0: source says where it is; -ESTALE: nowhere; or -errno */
+	int err; /* 0: source says where it is; -ESTALE: gone; or -errno */
 	struct db_source source;
 };
 
@@ -94,10 +94,7 @@ static int find_sources(struct cache *c, const struct job *jobs, size_t count,
 		return err;
 	for (size_t i = 0; i < count; i++) {
 		err = db_source_get(conn, jobs[i].message, &out[i].source);
-		if (err == -ENOENT ||
-		    (err == 0 && out[i].source.key[0] == '\0'))
-			err = -ESTALE;
-		out[i].err = err;
+		out[i].err = err == -ENOENT ? -ESTALE : err;
 	}
 	db_rollback(conn);
 	return 0;
@@ -134,6 +131,10 @@ static int ask(struct fetch *f, const struct job *jobs, size_t count)
 		}
 		if (is_here(f->cache, jobs[i].message, source))
 			continue;
+		if (source->key[0] == '\0') {
+			jobs_postpone(f->cache->jobs, jobs[i].message);
+			continue;
+		}
 		struct owed *o = &f->owed[f->owed_count++];
 		o->message = jobs[i].message;
 		o->key = xstrdup(source->key);

@@ -19,6 +19,7 @@ struct jobs *jobs_new(int timeout_ms)
 	TAILQ_INIT(&jobs->waits);
 	TAILQ_INIT(&jobs->readers);
 	TAILQ_INIT(&jobs->ahead);
+	TAILQ_INIT(&jobs->postponed);
 	TAILQ_INIT(&jobs->pulls);
 	jobs->push_at = DEADLINE_NEVER;
 	for (size_t i = 0; i < JOBS_BUCKETS; i++)
@@ -82,13 +83,16 @@ int jobs_refusal_locked(struct jobs *jobs)
  */
 static int64_t progress_locked(struct jobs *jobs, const struct wait *w)
 {
+	int64_t folder = w->id;
 	if (w->kind == WAIT_BODY) {
-		struct task *t = jobs_task_find_locked(jobs, w->id);
-		return t != NULL && t->is_running
-		               ? jobs->served[t->session].progress_at
-		               : INT64_MIN / 2;
+		const struct task *t = jobs_task_find_locked(jobs, w->id);
+		if (t == NULL || t->queue != &jobs->postponed)
+			return t != NULL && t->queue == NULL
+			               ? jobs->served[t->session].progress_at
+			               : INT64_MIN / 2;
+		folder = t->job.folder;
 	}
-	struct pull *p = jobs_pull_find_locked(jobs, w->id);
+	struct pull *p = jobs_pull_find_locked(jobs, folder);
 	return p != NULL ? p->progress_at : INT64_MIN / 2;
 }
 

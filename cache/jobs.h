@@ -88,6 +88,11 @@ void jobs_finish(struct jobs *jobs, int64_t message, int err, int fd,
  * when there were enough.
  */
 void jobs_return(struct jobs *jobs, int64_t message, int err);
+/*
+ * The key of an awaited body is void: another try when a pull of its folder
+ * ended, which tells a new one or that the message is gone.
+ */
+void jobs_postpone(struct jobs *jobs, int64_t message);
 bool jobs_is_awaited(struct jobs *jobs, int64_t message);
 /* Has its job not ended? */
 bool jobs_is_under_way(struct jobs *jobs, int64_t message);

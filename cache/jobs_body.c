@@ -3,6 +3,7 @@
  */
 #include "cache/jobs_queue.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "util/clock.h"
@@ -24,42 +25,35 @@ struct task *jobs_task_find_locked(struct jobs *jobs, int64_t message)
 	return t;
 }
 
-static void enqueue_locked(struct jobs *jobs, struct task *t, bool is_awaited)
+static void enqueue_locked(struct jobs *jobs, struct task *t,
+                           struct task_list *queue)
 {
-	t->is_running = false;
-	t->is_awaited = is_awaited;
-	if (is_awaited) {
-		TAILQ_INSERT_TAIL(&jobs->readers, t, link);
-		return;
-	}
-	TAILQ_INSERT_TAIL(&jobs->ahead, t, link);
-	jobs->ahead_count++;
+	TAILQ_INSERT_TAIL(queue, t, link);
+	t->queue = queue;
+	jobs->ahead_count += queue == &jobs->ahead;
 }
 
 static void dequeue_locked(struct jobs *jobs, struct task *t)
 {
-	if (t->is_awaited) {
-		TAILQ_REMOVE(&jobs->readers, t, link);
-		return;
-	}
-	TAILQ_REMOVE(&jobs->ahead, t, link);
-	jobs->ahead_count--;
+	jobs->ahead_count -= t->queue == &jobs->ahead;
+	TAILQ_REMOVE(t->queue, t, link);
+	t->queue = NULL;
 }
 
 static struct task *add_task_locked(struct jobs *jobs, int64_t message,
                                     int64_t folder, uint64_t bytes,
-                                    bool is_awaited)
+                                    struct task_list *queue)
 {
 	struct task *t = xmalloc(sizeof(*t));
 	t->job = (struct job){ message, folder, bytes };
 	LIST_INSERT_HEAD(bucket_of(jobs, message), t, bucket);
-	enqueue_locked(jobs, t, is_awaited);
+	enqueue_locked(jobs, t, queue);
 	return t;
 }
 
 static void drop_task_locked(struct jobs *jobs, struct task *t)
 {
-	if (!t->is_running)
+	if (t->queue != NULL)
 		dequeue_locked(jobs, t);
 	LIST_REMOVE(t, bucket);
 	free(t);
@@ -70,7 +64,7 @@ void jobs_task_forsake_locked(struct jobs *jobs, const struct wait *w)
 	if (w->kind != WAIT_BODY || jobs_wait_is_locked(jobs, w->kind, w->id))
 		return;
 	struct task *t = jobs_task_find_locked(jobs, w->id);
-	if (t != NULL && !t->is_running)
+	if (t != NULL && t->queue != NULL)
 		drop_task_locked(jobs, t);
 }
 
@@ -87,6 +81,7 @@ void jobs_task_clear_locked(struct jobs *jobs)
 {
 	drop_all_locked(jobs, &jobs->readers);
 	drop_all_locked(jobs, &jobs->ahead);
+	drop_all_locked(jobs, &jobs->postponed);
 }
 
 int jobs_await_body(struct jobs *jobs, int64_t message, int64_t folder,
@@ -100,10 +95,10 @@ int jobs_await_body(struct jobs *jobs, int64_t message, int64_t folder,
 	}
 	struct task *t = jobs_task_find_locked(jobs, message);
 	if (t == NULL) {
-		(void)add_task_locked(jobs, message, folder, 0, true);
-	} else if (!t->is_running && !t->is_awaited) {
+		(void)add_task_locked(jobs, message, folder, 0, &jobs->readers);
+	} else if (t->queue == &jobs->ahead) {
 		dequeue_locked(jobs, t);
-		enqueue_locked(jobs, t, true);
+		enqueue_locked(jobs, t, &jobs->readers);
 	}
 	jobs_wait_add_locked(jobs, WAIT_BODY, message, done, arg, wait_out);
 	unsigned sleepers = jobs_sleepers_locked(jobs);
@@ -120,7 +115,8 @@ void jobs_prefetch(struct jobs *jobs, int64_t message, int64_t folder,
 	              jobs->ahead_count < PREFETCH_MAX &&
 	              jobs_task_find_locked(jobs, message) == NULL;
 	if (is_new)
-		(void)add_task_locked(jobs, message, folder, bytes, false);
+		(void)add_task_locked(jobs, message, folder, bytes,
+		                      &jobs->ahead);
 	unsigned sleepers = is_new ? jobs_sleepers_locked(jobs) : 0;
 	(void)pthread_mutex_unlock(&jobs->lock);
 	jobs_wake(jobs, sleepers);
@@ -143,7 +139,6 @@ size_t jobs_take(struct jobs *jobs, size_t session, int64_t folder,
 			folder = t->job.folder;
 		if (t->job.folder == folder && fits) {
 			dequeue_locked(jobs, t);
-			t->is_running = true;
 			t->session = session;
 			bytes += t->job.bytes;
 			out[count++] = t->job;
@@ -186,11 +181,51 @@ void jobs_return(struct jobs *jobs, int64_t message, int err)
 	bool is_awaited = jobs_wait_is_locked(jobs, WAIT_BODY, message);
 	if (t != NULL && is_awaited && ++t->tries < JOBS_TRIES_MAX &&
 	    !jobs->is_stopped)
-		enqueue_locked(jobs, t, true);
+		enqueue_locked(jobs, t, &jobs->readers);
 	else if (t != NULL)
 		finish_locked(jobs, t, &ended);
 	(void)pthread_mutex_unlock(&jobs->lock);
 	jobs_answer(&ended, err, -1, 0);
+}
+
+void jobs_postpone(struct jobs *jobs, int64_t message)
+{
+	struct wait_list ended = TAILQ_HEAD_INITIALIZER(ended);
+	unsigned sleepers = 0;
+	(void)pthread_mutex_lock(&jobs->lock);
+	struct task *t = jobs_task_find_locked(jobs, message);
+	bool is_awaited = jobs_wait_is_locked(jobs, WAIT_BODY, message);
+	if (t != NULL && is_awaited && ++t->tries < JOBS_TRIES_MAX &&
+	    !jobs->is_stopped) {
+		enqueue_locked(jobs, t, &jobs->postponed);
+		if (jobs_pull_find_locked(jobs, t->job.folder) == NULL)
+			(void)jobs_pull_add_locked(jobs, t->job.folder, true,
+			                           "", -1);
+		sleepers = jobs_sleepers_locked(jobs);
+	} else if (t != NULL) {
+		finish_locked(jobs, t, &ended);
+	}
+	(void)pthread_mutex_unlock(&jobs->lock);
+	jobs_wake(jobs, sleepers);
+	jobs_answer(&ended, -ESTALE, -1, 0);
+}
+
+void jobs_task_resume_locked(struct jobs *jobs, int64_t folder, int err,
+                             struct wait_list *ended)
+{
+	struct task *next;
+	struct task *t = TAILQ_FIRST(&jobs->postponed);
+	for (; t != NULL; t = next) {
+		next = TAILQ_NEXT(t, link);
+		if (t->job.folder != folder)
+			continue;
+		if (err < 0) {
+			finish_locked(jobs, t, ended);
+			continue;
+		}
+		dequeue_locked(jobs, t);
+		enqueue_locked(jobs, t, &jobs->readers);
+	}
 }
 
 bool jobs_is_awaited(struct jobs *jobs, int64_t message)

@@ -34,9 +34,9 @@ struct pull *jobs_pull_next_locked(struct jobs *jobs, bool awaited_only)
 	return awaited_only ? NULL : first;
 }
 
-static struct pull *add_pull_locked(struct jobs *jobs, int64_t folder,
-                                    bool is_first, const char *state,
-                                    int64_t messages)
+struct pull *jobs_pull_add_locked(struct jobs *jobs, int64_t folder,
+                                  bool is_first, const char *state,
+                                  int64_t messages)
 {
 	struct pull *p = jobs_pull_find_locked(jobs, folder);
 	if (p == NULL) {
@@ -72,7 +72,7 @@ int jobs_await_listing(struct jobs *jobs, int64_t folder, bool is_inbox,
 	if (folder == CACHE_ROOT)
 		jobs->list_at = clock_now_ms();
 	else if (p == NULL)
-		p = add_pull_locked(jobs, folder, is_inbox, "", -1);
+		p = jobs_pull_add_locked(jobs, folder, is_inbox, "", -1);
 	if (p != NULL)
 		p->is_awaited = true;
 	jobs_wait_add_locked(jobs, WAIT_LISTING, folder, done, arg, wait_out);
@@ -87,7 +87,7 @@ void jobs_pull_add(struct jobs *jobs, int64_t folder, bool is_first,
 {
 	(void)pthread_mutex_lock(&jobs->lock);
 	struct pull *p =
-		add_pull_locked(jobs, folder, is_first, state, messages);
+		jobs_pull_add_locked(jobs, folder, is_first, state, messages);
 	p->is_awaited = jobs_wait_is_locked(jobs, WAIT_LISTING, folder);
 	unsigned sleepers = jobs_sleepers_locked(jobs);
 	(void)pthread_mutex_unlock(&jobs->lock);
@@ -135,7 +135,11 @@ void jobs_pull_end(struct jobs *jobs, int64_t folder, bool more)
 		p->tries = 0;
 		end_pull_locked(jobs, p, more);
 	}
+	if (!more)
+		jobs_task_resume_locked(jobs, folder, 0, NULL);
+	unsigned sleepers = jobs_sleepers_locked(jobs);
 	(void)pthread_mutex_unlock(&jobs->lock);
+	jobs_wake(jobs, sleepers);
 }
 
 void jobs_pull_failed(struct jobs *jobs, int64_t folder, int err)
@@ -150,6 +154,7 @@ void jobs_pull_failed(struct jobs *jobs, int64_t folder, int err)
 		p->is_again = false;
 		end_pull_locked(jobs, p, false);
 		jobs_wait_end_locked(jobs, WAIT_LISTING, folder, &ended);
+		jobs_task_resume_locked(jobs, folder, err, &ended);
 	}
 	(void)pthread_mutex_unlock(&jobs->lock);
 	jobs_answer(&ended, err, -1, 0);
@@ -160,6 +165,8 @@ void jobs_listed(struct jobs *jobs, int64_t folder, int err)
 	struct wait_list ended = TAILQ_HEAD_INITIALIZER(ended);
 	(void)pthread_mutex_lock(&jobs->lock);
 	jobs_wait_end_locked(jobs, WAIT_LISTING, folder, &ended);
+	if (err < 0)
+		jobs_task_resume_locked(jobs, folder, err, &ended);
 	(void)pthread_mutex_unlock(&jobs->lock);
 	jobs_answer(&ended, err, -1, 0);
 }

@@ -34,21 +34,20 @@ struct wait {
 	void *arg;
 };
 TAILQ_HEAD(wait_list, wait);
+TAILQ_HEAD(task_list, task);
 
 /*
- * QUEUED: in one of the two queues.  RUNNING: a session has it; it stays in
- * the table so that others can join.
+ * QUEUED: in one of the queues.  RUNNING: a session has it.  It stays in the
+ * table until it ends, so that others can join.
  */
 struct task {
 	LIST_ENTRY(task) bucket;
-	TAILQ_ENTRY(task) link; /* while queued */
+	TAILQ_ENTRY(task) link;  /* while queued */
+	struct task_list *queue; /* borrowed: of the jobs; NULL: running */
 	struct job job;
-	bool is_running;
-	bool is_awaited; /* in the readers' queue */
-	size_t session;  /* while running */
-	int tries;
+	size_t session; /* while running */
+	int tries;      /* that ended with their session, or in a pull */
 };
-TAILQ_HEAD(task_list, task);
 LIST_HEAD(bucket, task);
 
 struct pull {
@@ -85,6 +84,7 @@ struct jobs {
 	struct bucket buckets[JOBS_BUCKETS];
 	struct task_list readers;
 	struct task_list ahead;
+	struct task_list postponed; /* until a pull of their folder ends */
 	size_t ahead_count;
 	struct pull_list pulls;
 	int64_t list_at;
@@ -122,12 +122,19 @@ void jobs_answer(struct wait_list *ended, int err, int fd, uint64_t size);
 struct task *jobs_task_find_locked(struct jobs *jobs, int64_t message);
 /* Nobody waits for it any more: not worth a fetch that has not begun. */
 void jobs_task_forsake_locked(struct jobs *jobs, const struct wait *w);
+/* A pull of folder ended; on err, so do the tasks postponed for it. */
+void jobs_task_resume_locked(struct jobs *jobs, int64_t folder, int err,
+                             struct wait_list *ended);
 /* Drop all that no session has. */
 void jobs_task_clear_locked(struct jobs *jobs);
 
 /* jobs_pull.c */
 
 struct pull *jobs_pull_find_locked(struct jobs *jobs, int64_t folder);
+/* As jobs_pull_add(). */
+struct pull *jobs_pull_add_locked(struct jobs *jobs, int64_t folder,
+                                  bool is_first, const char *state,
+                                  int64_t messages);
 /* The next that no session has; NULL: none. */
 struct pull *jobs_pull_next_locked(struct jobs *jobs, bool awaited_only);
 

@@ -263,6 +263,33 @@ static const char *parse_keep(const char *text, struct option_target *target)
 	return value_bool(text, &target->account.keep);
 }
 
+static const char *parse_delete(const char *text, struct option_target *target)
+{
+	static const struct {
+		const char *word;
+		enum cache_delete delete;
+	} words[] = {
+		{ "trash", CACHE_DELETE_TRASH },
+		{ "expunge", CACHE_DELETE_EXPUNGE },
+		{ "flag", CACHE_DELETE_FLAG },
+	};
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcasecmp(text, words[i].word) == 0) {
+			target->account.delete = words[i].delete;
+			return NULL;
+		}
+	}
+	return "is none of trash, expunge and flag";
+}
+
+static const char *parse_ack(const char *text, struct option_target *target)
+{
+	target->account.is_ack_server = strcasecmp(text, "server") == 0;
+	if (target->account.is_ack_server || strcasecmp(text, "journal") == 0)
+		return NULL;
+	return "is neither journal nor server";
+}
+
 const struct config_option_entry config_options[OPTION_COUNT] = {
 	[OPTION_SERVER] = { "server", false, false, parse_server },
 	[OPTION_USER] = { "user", true, false, parse_user },
@@ -291,6 +318,8 @@ const struct config_option_entry config_options[OPTION_COUNT] = {
 	[OPTION_DISABLE] = { "disable", true, false, parse_disable },
 	[OPTION_READ_ONLY] = { "read-only", true, false, parse_read_only },
 	[OPTION_KEEP] = { "keep", true, false, parse_keep },
+	[OPTION_DELETE] = { "delete", true, false, parse_delete },
+	[OPTION_ACK] = { "ack", true, false, parse_ack },
 };
 
 int config_option_find(const char *key)

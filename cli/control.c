@@ -17,12 +17,17 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-/* The main loop waits so long for a caller, who is this machine's. */
+/*
+ * The main loop waits so long for a caller, who is this machine's: to say a
+ * line, and to take what may be megabytes.
+ */
 #define CALLER_MS 200
+#define TAKING_MS 1000
 
 /* The daemon answers between two ticks. */
 #define ANSWER_MS  5000
-#define ANSWER_MAX (64 * 1024)
+#define ANSWER_MAX ((size_t)8 * 1024 * 1024)
+#define READ_SIZE  ((size_t)64 * 1024)
 
 static int dir_open(const char *dir)
 {
@@ -142,7 +147,7 @@ static int write_all(int fd, const char *text, int64_t deadline)
 
 void control_answer(int fd, const char *text)
 {
-	(void)write_all(fd, text, deadline_in(CALLER_MS));
+	(void)write_all(fd, text, deadline_in(TAKING_MS));
 }
 
 int control_ask(const char *dir, const char *request, struct strbuf *answer)
@@ -165,8 +170,9 @@ int control_ask(const char *dir, const char *request, struct strbuf *answer)
 		err = wait_for(fd, POLLIN, deadline);
 		if (err < 0)
 			break;
-		strbuf_reserve(answer, 4096);
-		ssize_t n = read(fd, answer->bytes + answer->len, 4096);
+		strbuf_reserve(answer, READ_SIZE);
+		answer->bytes[answer->len] = '\0';
+		ssize_t n = read(fd, answer->bytes + answer->len, READ_SIZE);
 		if (n <= 0)
 			return n < 0 ? -errno : 0;
 		answer->len += (size_t)n;

@@ -6,6 +6,7 @@
 
 #include "imapclient/key.h"
 #include "imapclient/refusal.h"
+#include "imapclient/search.h"
 #include "imapclient/seqset.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -18,8 +19,8 @@ static int compare(const void *a, const void *b)
 	return (x->uid > y->uid) - (x->uid < y->uid);
 }
 
-void imap_items_init(struct imap_items *items, const struct imap_session *s,
-                     struct remote_wish *wishes, size_t count)
+int imap_items_init(struct imap_items *items, struct imap_session *s,
+                    struct remote_wish *wishes, size_t count)
 {
 	*items = (struct imap_items){
 		.list = xcalloc(count + 1, sizeof(*items->list)),
@@ -33,6 +34,10 @@ void imap_items_init(struct imap_items *items, const struct imap_session *s,
 				(struct imap_item){ uid, &wishes[i] };
 	}
 	qsort(items->list, items->count, sizeof(*items->list), compare);
+	/* A server that has it was never seen to mistake a UID. */
+	return imap_session_has(s, IMAP_CAP_UIDPLUS)
+	               ? 0
+	               : imap_search_items(s, items);
 }
 
 void imap_items_release(struct imap_items *items)
@@ -184,10 +189,14 @@ static void refuse_modified(const struct imap_batch *b,
  * What a first verb did stands when a second is refused; to add or to remove a
  * flag once more does no harm.
  */
-static void finish(const struct imap_session *s, const struct imap_batch *b,
+static void finish(struct imap_flight *f, const struct imap_batch *b,
                    const struct imap_response *r)
 {
+	const struct imap_session *s = f->s;
 	int err = imap_refusal(r, b->name);
+	bool is_unsent =
+		err < 0 && f->is_retrying && r->code == IMAP_CODE_EXPUNGEISSUED;
+	f->is_any_unsent |= is_unsent;
 	if (err == 0 && imap_text_is(r->code_name, "MODIFIED"))
 		refuse_modified(b, r);
 	for (size_t i = 0; i < b->count; i++) {
@@ -197,6 +206,8 @@ static void finish(const struct imap_session *s, const struct imap_batch *b,
 		/* RFC 6851 4.4: a MOVE may fail with some moved. */
 		if (err < 0 && b->is_copy && wish->new_key[0] != '\0')
 			wish->fate = REMOTE_DONE;
+		else if (is_unsent)
+			wish->fate = REMOTE_UNSENT;
 		else if (err < 0)
 			imap_wish_refuse(wish, err, s->words);
 		else if (b->is_last)
@@ -213,7 +224,7 @@ static void take_response(struct imap_flight *f, const struct imap_response *r)
 	for (size_t i = 0; i < f->count; i++) {
 		if (!imap_session_is_end(r, f->batches[i].tag))
 			continue;
-		finish(f->s, &f->batches[i], r);
+		finish(f, &f->batches[i], r);
 		f->count--;
 		memmove(&f->batches[i], &f->batches[i + 1],
 		        (f->count - i) * sizeof(f->batches[0]));

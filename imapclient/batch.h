@@ -58,14 +58,21 @@ struct imap_flight {
 	struct imap_session *s; /* borrowed from the remote */
 	struct imap_batch batches[IMAP_FLIGHT_MAX];
 	size_t count;
+	/*
+	 * What is refused because some messages are gone (EXPUNGEISSUED) stays
+	 * unsent, to be sent again without them.
+	 */
+	bool is_retrying;
+	bool is_any_unsent;
 };
 
 /*
- * The wishes whose key is of the selected mailbox.  The others are refused with
- * -ESTALE.
+ * The wishes whose key is of the selected mailbox, and that are there as far as
+ * can be told.  The others are refused with -ESTALE.  Returns 0 or an error of
+ * session scope.
  */
-void imap_items_init(struct imap_items *items, const struct imap_session *s,
-                     struct remote_wish *wishes, size_t count);
+int imap_items_init(struct imap_items *items, struct imap_session *s,
+                    struct remote_wish *wishes, size_t count);
 void imap_items_release(struct imap_items *items);
 
 /* The first with this UID, or NULL. */

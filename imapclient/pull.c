@@ -156,21 +156,22 @@ int imap_pull_since(struct imap_remote *c, const char *folder, const char *mark)
 {
 	struct imap_session *s = &c->session;
 	struct imap_pull *p = &c->pull;
-	uint32_t uid_validity, next;
+	uint32_t uid_validity = 0, next = 1;
+	bool is_all = mark[0] == '\0';
 	char end;
-	if (sscanf(mark, "%" SCNu32 ".%" SCNu32 "%c", &uid_validity, &next,
-	           &end) != 2 ||
-	    next == 0)
+	if (!is_all && (sscanf(mark, "%" SCNu32 ".%" SCNu32 "%c", &uid_validity,
+	                       &next, &end) != 2 ||
+	                next == 0))
 		return -ESTALE;
 	int err = imap_session_select(s, folder);
 	if (err == 0)
 		err = learn_uid_next(s, folder);
 	if (err < 0)
 		return err;
-	if (s->uid_validity != uid_validity ||
-	    (s->uid_next != 0 && s->uid_next < next))
+	if (!is_all && (s->uid_validity != uid_validity ||
+	                (s->uid_next != 0 && s->uid_next < next)))
 		return -ESTALE;
-	p->cursor.uid_validity = uid_validity;
+	p->cursor.uid_validity = s->uid_validity;
 	p->cursor.next = p->known_next = p->seen_next = next;
 	p->step = IMAP_PULL_NEW;
 	p->is_since = true;

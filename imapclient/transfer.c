@@ -11,8 +11,9 @@
 
 #include "imapclient/batch.h"
 #include "imapclient/client.h"
+#include "imapclient/key.h"
 #include "imapclient/refusal.h"
-#include "imapclient/seqset.h"
+#include "imapclient/search.h"
 #include "util/mem.h"
 
 static const struct imap_verb mark_deleted = { "UID STORE",
@@ -33,35 +34,17 @@ static void settle(const struct imap_items *items, int err, const char *words)
 	}
 }
 
-/* Are all UIDs of a SEARCH's answer among the items? */
-static bool are_ours(const struct imap_items *items, struct imap_text numbers)
-{
-	struct imap_text atom;
-	uint32_t uid, last;
-	while (imap_atom_next(&numbers, &atom)) {
-		if (imap_seqset_next(&atom, &uid, &last) &&
-		    imap_items_find(items->list, items->count, uid) == NULL)
-			return false;
-	}
-	return true;
-}
-
+/* Is what is marked \Deleted ours, and nothing else? */
 static int search_deleted(struct imap_session *s,
-                          const struct imap_items *items, bool *are_ours_out)
+                          const struct imap_items *items, bool *is_ours_out)
 {
-	auto_command struct imap_command c;
-	struct imap_response r;
-	unsigned tag;
-	*are_ours_out = true;
-	imap_command_init(&c, true, "UID SEARCH DELETED");
-	int err = imap_session_send(s, &c, &tag);
-	while (err == 0) {
-		err = imap_session_read(s, NULL, &r);
-		if (err == 0 && r.kind == IMAP_SEARCH &&
-		    !are_ours(items, r.text))
-			*are_ours_out = false;
-		if (err == 0 && imap_session_is_end(&r, tag))
-			return imap_refusal(&r, "UID SEARCH");
+	auto_uids struct imap_uids deleted = { 0 };
+	int err = imap_search(s, "DELETED", &deleted);
+	*is_ours_out = true;
+	for (size_t i = 0; i < deleted.count; i++) {
+		if (imap_items_find(items->list, items->count,
+		                    deleted.list[i]) == NULL)
+			*is_ours_out = false;
 	}
 	return err;
 }
@@ -108,6 +91,16 @@ static int remove_items(struct imap_session *s, const struct imap_items *items)
 	return expunge(s, items);
 }
 
+/* What is gone is as good as removed, if its key could be of this folder. */
+static void forgive(const struct imap_session *s, struct remote_wish *wish)
+{
+	if (wish->fate != REMOTE_REFUSED || wish->err != -ESTALE ||
+	    imap_key_uid(wish->key, s->uid_validity) == 0)
+		return;
+	wish->fate = REMOTE_DONE;
+	wish->err = 0;
+}
+
 int imap_transfer_remove(struct imap_remote *c, const char *folder,
                          struct remote_wish *wishes, size_t count)
 {
@@ -116,32 +109,47 @@ int imap_transfer_remove(struct imap_remote *c, const char *folder,
 	int err = imap_open_for_change(c, folder);
 	if (err < 0)
 		return imap_wishes_refuse(wishes, count, err, s->words);
-	imap_items_init(&items, s, wishes, count);
-	return remove_items(s, &items);
+	err = imap_items_init(&items, s, wishes, count);
+	if (err == 0)
+		err = remove_items(s, &items);
+	for (size_t i = 0; i < count && err == 0; i++)
+		forgive(s, &wishes[i]);
+	return err;
 }
 
-/* One command, for all. */
+/* Those with this fate, in a list of their own. */
+static void pick(const struct imap_items *items, enum remote_fate fate,
+                 struct imap_items *out)
+{
+	out->list = xcalloc(items->count + 1, sizeof(*out->list));
+	for (size_t i = 0; i < items->count; i++) {
+		if (items->list[i].wish->fate == fate)
+			out->list[out->count++] = items->list[i];
+	}
+}
+
+/*
+ * One command, for all.  Dovecot copies nothing at all when one of the messages
+ * is gone that it did not tell us of: it does at NOOP.
+ */
 static int transfer(struct imap_session *s, const char *name,
                     const char *target, const struct imap_items *items)
 {
-	struct imap_flight f = { .s = s };
+	struct imap_flight f = { .s = s, .is_retrying = true };
 	const struct imap_verb verb = { name, "", target, true };
+	auto_items struct imap_items unsent = { 0 };
 	int err = imap_flight_send(&f, items->list, items->count, &verb, 1);
+	if (err == 0)
+		err = imap_flight_land(&f, 0);
+	if (err < 0 || !f.is_any_unsent)
+		return err;
+	f.is_retrying = false;
+	pick(items, REMOTE_UNSENT, &unsent);
+	err = imap_refusal_run_text(s, "NOOP", "NOOP");
+	if (err < 0)
+		return err;
+	err = imap_flight_send(&f, unsent.list, unsent.count, &verb, 1);
 	return err < 0 ? err : imap_flight_land(&f, 0);
-}
-
-/* Copied, but not yet moved: take the others out. */
-static void reopen(struct imap_items *items)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < items->count; i++) {
-		struct imap_item *item = &items->list[i];
-		if (item->wish->fate != REMOTE_DONE)
-			continue;
-		item->wish->fate = REMOTE_UNKNOWN;
-		items->list[kept++] = *item;
-	}
-	items->count = kept;
 }
 
 /*
@@ -149,14 +157,17 @@ static void reopen(struct imap_items *items)
  * done nor refused.
  */
 static int move_by_copy(struct imap_session *s, const char *target,
-                        struct imap_items *items)
+                        const struct imap_items *items)
 {
+	auto_items struct imap_items copied = { 0 };
 	int err = transfer(s, "UID COPY", target, items);
-	reopen(items);
+	pick(items, REMOTE_DONE, &copied);
+	for (size_t i = 0; i < copied.count; i++)
+		copied.list[i].wish->fate = REMOTE_UNKNOWN;
 	if (err == 0)
-		err = remove_items(s, items);
-	for (size_t i = 0; i < items->count; i++) {
-		struct remote_wish *wish = items->list[i].wish;
+		err = remove_items(s, &copied);
+	for (size_t i = 0; i < copied.count; i++) {
+		struct remote_wish *wish = copied.list[i].wish;
 		if (wish->fate != REMOTE_REFUSED)
 			continue;
 		wish->fate = REMOTE_UNKNOWN;
@@ -188,8 +199,8 @@ int imap_transfer_copy(struct imap_remote *c, const char *folder,
 	int err = begin(c, folder, target, false, &wire);
 	if (err < 0)
 		return imap_wishes_refuse(wishes, count, err, s->words);
-	imap_items_init(&items, s, wishes, count);
-	return transfer(s, "UID COPY", wire.bytes, &items);
+	err = imap_items_init(&items, s, wishes, count);
+	return err < 0 ? err : transfer(s, "UID COPY", wire.bytes, &items);
 }
 
 int imap_transfer_move(struct imap_remote *c, const char *folder,
@@ -202,7 +213,9 @@ int imap_transfer_move(struct imap_remote *c, const char *folder,
 	int err = begin(c, folder, target, true, &wire);
 	if (err < 0)
 		return imap_wishes_refuse(wishes, count, err, s->words);
-	imap_items_init(&items, s, wishes, count);
+	err = imap_items_init(&items, s, wishes, count);
+	if (err < 0)
+		return err;
 	if (imap_session_has(s, IMAP_CAP_MOVE))
 		return transfer(s, "UID MOVE", wire.bytes, &items);
 	return move_by_copy(s, wire.bytes, &items);

@@ -310,8 +310,8 @@ int remote_mark(struct remote *r, const char *folder,
 
 /*
  * Begin to learn what came after a mark: remote_next() gives MESSAGE for each
- * that is there, and an empty cursor.  -ESTALE: the mark is void, the server
- * numbers its messages anew.
+ * that is there, and an empty cursor; after "" that is all.  -ESTALE: the mark
+ * is void, the server numbers its messages anew.
  */
 int remote_since(struct remote *r, const char *folder, const char *mark);
 

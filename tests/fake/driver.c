@@ -40,6 +40,7 @@ static struct words split(char *line)
 		}
 		words.list[words.count++] = word;
 	}
+	assert(words.list != NULL);
 	return words;
 }
 

@@ -2,7 +2,9 @@
  * Writes to a real IMAP server: each line of standard input is done, see
  * tests/fake/driver.h, and its answer ends in a line of one dot.
  *
- *   remote_tool PORT USER PASSWORD [DISABLE]
+ *   remote_tool PORT USER PASSWORD CA [DISABLE]
+ *
+ * CA is the file to trust; "": no TLS.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,16 +44,20 @@ int main(int argc, char **argv)
 		.version = "1.0",
 	};
 	struct remote *r;
-	if (argc < 4) {
+	if (argc < 5) {
 		(void)fprintf(
 			stderr,
-			"usage: remote_tool PORT USER PASSWORD [DISABLE]\n");
+			"usage: remote_tool PORT USER PASSWORD CA [DISABLE]\n");
 		return 2;
 	}
 	config.conn.port = (unsigned)strtoul(argv[1], NULL, 10);
 	config.conn.user = argv[2];
 	config.conn.secret = argv[3];
-	config.disable = argv[4];
+	if (argv[4][0] != '\0') {
+		config.conn.security = CONN_TLS;
+		config.conn.tls_ca = argv[4];
+	}
+	config.disable = argv[5];
 	if (imap_remote_new(&config, &r) < 0)
 		return 1;
 	int status = serve(r);

@@ -116,6 +116,40 @@ static void a_message_gone_on_the_server_is_stale(void **state)
 	assert_true(fake_await(rig->account, FAKE_PULL, pulls + 1));
 }
 
+/*
+ * A reset whose second chunk fails leaves entries without a key; then bodies
+ * are asked for before the pull that goes on with it.
+ */
+static void a_body_waits_for_the_end_of_a_reset(void **state)
+{
+	struct rig *rig = *state;
+	int64_t inbox = listed_inbox(rig, 100, 100);
+	struct cache_entry kept = rig_entry(rig, inbox, CACHE_NEW, 98);
+	struct cache_entry gone = rig_entry(rig, inbox, CACHE_NEW, 99);
+	rig_poll(rig);
+	fake_chunk(rig->account, 30);
+	fake_folder_reset(rig->account, "INBOX");
+	/* A chunk is the reset, 30 messages, and the cursor. */
+	fake_fail(rig->account, FAKE_NEXT, 40, 1 << 30, -EHOSTUNREACH);
+	rig_poll(rig);
+	rig_close(rig);
+	fake_fail(rig->account, FAKE_NEXT, 1, 0, 0);
+	fake_message_remove(rig->account, "INBOX", 100);
+
+	rig_open(rig);
+	struct outcome o[2];
+	struct cache_wait *wait[2];
+	assert_int_equal(begin(rig, &kept, &o[0], &wait[0]), 0);
+	assert_int_equal(begin(rig, &gone, &o[1], &wait[1]), 0);
+	rig_start(rig, 1);
+	assert_int_equal(rig_outcome(rig, &o[0]), 0);
+	char text[8] = "";
+	assert_int_equal(pread(o[0].body.fd, text, 3, 0), 3);
+	assert_string_equal(text, "99\n");
+	(void)close(o[0].body.fd);
+	assert_int_equal(rig_outcome(rig, &o[1]), -ESTALE);
+}
+
 static void a_lost_connection_is_tried_again_unseen(void **state)
 {
 	struct rig *rig = *state;
@@ -272,6 +306,7 @@ int main(void)
 		RIG_TEST(a_stuck_server_times_out),
 		RIG_TEST(stopping_answers_who_waits),
 		RIG_TEST(a_message_gone_on_the_server_is_stale),
+		RIG_TEST(a_body_waits_for_the_end_of_a_reset),
 		RIG_TEST(a_lost_connection_is_tried_again_unseen),
 		RIG_TEST(a_full_disk_is_said_after_one_eviction),
 		RIG_TEST(a_lost_cache_directory_is_made_again),

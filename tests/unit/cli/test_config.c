@@ -113,6 +113,8 @@ static void what_is_not_said_has_a_default(void **state)
 	assert_int_equal(a->folder_count, 0);
 	assert_int_equal(a->layout, FS_NESTED);
 	assert_false(a->imap.read_only);
+	assert_int_equal(a->delete, CACHE_DELETE_AUTO);
+	assert_false(a->is_ack_server);
 	assert_null(a->imap.conn.auth);
 	assert_null(a->imap.conn.tls_ca);
 }
@@ -139,7 +141,9 @@ static void every_option_is_taken_in(void **state)
 	                     "layout = maildir++\n"
 	                     "cache-size = 500M\n"
 	                     "disable = qresync, MOVE\n"
-	                     "read-only = yes\n"),
+	                     "read-only = yes\n"
+	                     "delete = Flag\n"
+	                     "ack = server\n"),
 		0);
 	const struct config_account *a = &f->config.accounts[0];
 	const struct conn_config *conn = &a->imap.conn;
@@ -166,6 +170,8 @@ static void every_option_is_taken_in(void **state)
 	assert_int_equal(a->cache_size, 500ULL << 20);
 	assert_string_equal(a->imap.disable, "QRESYNC,MOVE");
 	assert_true(a->imap.read_only);
+	assert_int_equal(a->delete, CACHE_DELETE_FLAG);
+	assert_true(a->is_ack_server);
 }
 
 static void a_pop3_account_has_one_connection(void **state)
@@ -276,6 +282,10 @@ static void each_bad_value_is_told_with_its_line(void **state)
 		{ "cache-size = 2X", "cache-size: \"2X\" has no known unit; "
 		                     "write 500M or 2G" },
 		{ "disable = ,", "disable: \",\" names no capability" },
+		{ "delete = maybe",
+		  "delete: \"maybe\" is none of trash, expunge and flag" },
+		{ "ack = maybe",
+		  "ack: \"maybe\" is neither journal nor server" },
 		{ "read-only = maybe",
 		  "read-only: \"maybe\" is neither yes nor no" },
 		{ "user = you", "user: given twice; first in line 3" },

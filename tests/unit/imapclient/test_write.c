@@ -94,7 +94,7 @@ static void each_code_has_its_errno(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		auto_strbuf struct strbuf out = { 0 };
 		auto_free char *transcript =
-			xasprintf(PLAIN OPENED
+			xasprintf(PLUS OPENED
 		                  "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
 		                  "S: A6 NO %sso\n" BYE,
 		                  rows[i].code);
@@ -357,7 +357,7 @@ static void check_fates(const struct cut *cut)
 {
 	auto_strbuf struct strbuf out = { 0 };
 	play(cut->transcript.bytes, "append a - 0 x - 0 y", false, &out);
-	char *at = out.bytes;
+	const char *at = strbuf_text(&out);
 	for (unsigned message = 1; message < 4; message <<= 1) {
 		bool is_done = strncmp(at, "- done", 6) == 0;
 		bool is_unsent = strncmp(at, "- unsent", 8) == 0;

@@ -99,13 +99,8 @@ DOWNGRADES = {
 }
 
 
-# The words for each that a user would look for.
-REASONS = {"answers injected after STARTTLS": "not what a mail server says"}
-
-
 @pytest.mark.parametrize("what", DOWNGRADES)
 def test_downgrades_are_refused(what, daemons, authority):
-    reason = REASONS.get(what, "TLS")
     with Script(DOWNGRADES[what]) as server:
         daemon = daemons(server=f"imap://localhost:{server.port}", user="bob",
                          password=CANARY, tls_ca=authority.ca, timeout="3s")
@@ -113,7 +108,7 @@ def test_downgrades_are_refused(what, daemons, authority):
         sent = bytes(server.sent)
     assert done.returncode != 0
     assert f"localhost:{server.port}: " in done.stderr, done.stderr
-    assert reason in done.stderr, done.stderr
+    assert "TLS" in done.stderr, done.stderr
     assert_absent(CANARY, sent, "the wire")
     assert not re.search(rb"LOGIN|AUTHENTICATE", sent)
 

@@ -146,7 +146,10 @@ static int source_flags(struct db_conn *conn, struct push_intent *out)
 	                         sizeof(out->keywords_then));
 }
 
-/* A copy that the server has, unless it is of what was there before an edit. */
+/*
+ * A copy that the server has, unless it may be of what was there before an
+ * edit: that of a file which was kept, and that went before this one came.
+ */
 static int find_source(struct db_conn *conn, const struct journal_row *row,
                        struct push_intent *out)
 {
@@ -155,7 +158,9 @@ static int find_source(struct db_conn *conn, const struct journal_row *row,
 	if (err < 0)
 		return err;
 	err = journal_by_key(conn, out->folder, out->key, &source);
-	if (err == 0 && source.after != 0)
+	bool is_old = source.target == -1 &&
+	              (source.after != 0 || source.id < row->id);
+	if (err == 0 && is_old && out->message.is_kept)
 		return -ENOENT;
 	return err == -ENOENT ? 0 : err;
 }

@@ -68,7 +68,7 @@ struct settling {
 	char *name;
 	struct look **looks;
 	size_t look_count, look_capacity;
-	/* Those of one mark, and what came since. */
+	/* For those looked for together: what came since their mark. */
 	bool is_void;
 	struct candidate **candidates;
 	size_t count, capacity;
@@ -100,12 +100,11 @@ static void add_look(struct settling *s, const struct journal_row *row,
 	s->looks[s->look_count++] = l;
 }
 
-/* Rows first, then watches: what is found serves a row. */
 static int load(struct settling *s)
 {
 	static const enum journal_state states[] = {
-		JOURNAL_SENT,
 		JOURNAL_LANDED,
+		JOURNAL_SENT,
 		JOURNAL_WATCH,
 	};
 	struct journal_row row;
@@ -156,12 +155,19 @@ static bool is_like(const struct look *l, const struct candidate *c)
 	       is_size_like(l, c->size);
 }
 
-static bool is_same_mark(const struct look *a, const struct look *b)
+/*
+ * What landed is there, and is not left to what was sent and perhaps is not:
+ * it is looked for first, by itself.  Watches come last, after the rows of
+ * their mark.
+ */
+static bool is_together(const struct look *a, const struct look *b)
 {
-	return strcmp(a->trace.mark, b->trace.mark) == 0;
+	return (a->row.state == JOURNAL_LANDED) ==
+	               (b->row.state == JOURNAL_LANDED) &&
+	       strcmp(a->trace.mark, b->trace.mark) == 0;
 }
 
-/* What is like any of the looks of this mark. */
+/* What is like any of those looked for with first. */
 static void add_candidate(struct settling *s, const struct look *first,
                           const struct remote_change *change)
 {
@@ -172,7 +178,7 @@ static void add_candidate(struct settling *s, const struct look *first,
 	};
 	bool is_any = false;
 	for (size_t i = 0; i < s->look_count; i++) {
-		if (!is_same_mark(s->looks[i], first) ||
+		if (!is_together(s->looks[i], first) ||
 		    !is_like(s->looks[i], &c))
 			continue;
 		is_any = true;
@@ -406,7 +412,7 @@ static int match(struct settling *s, const struct look *first)
 {
 	for (size_t i = 0; i < s->look_count; i++) {
 		struct look *l = s->looks[i];
-		if (!is_same_mark(l, first))
+		if (!is_together(l, first))
 			continue;
 		/* Where a watch's mark is void nothing is certain. */
 		if (is_watch(l) && s->is_void)
@@ -620,7 +626,7 @@ static int save(struct settling *s, const struct look *first,
 		return err;
 	for (size_t i = 0; i < s->look_count && err == 0; i++) {
 		struct look *l = s->looks[i];
-		if (l->is_done || !is_same_mark(l, first))
+		if (l->is_done || !is_together(l, first))
 			continue;
 		err = l->found != NULL ? take_found(s, conn, l, &after)
 		                       : take_missing(s, conn, l, &after,

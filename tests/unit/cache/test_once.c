@@ -273,7 +273,8 @@ static void edit(struct run *r)
 	struct sim *s = r->sim;
 	struct item *item = pick_item(s);
 	char body[1024];
-	if (item == NULL || s->tokens + 2 >= TOKENS)
+	/* After a reset nobody knows what the old text looked like. */
+	if (item == NULL || s->tokens + 2 >= TOKENS || s->may_reset)
 		return;
 	struct cache_entry e =
 		hand_entry(&r->hand, folder_id(r, item->folder), item->base);

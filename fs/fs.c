@@ -83,14 +83,23 @@ static int check_accounts(const struct fs_config *config, char **why_out)
 	return 0;
 }
 
+static bool is_read_only(const struct fs_config *config)
+{
+	for (size_t i = 0; i < config->account_count; i++)
+		if (!config->accounts[i].is_read_only)
+			return false;
+	return true;
+}
+
 static int make_session(struct fs *fs, const struct fs_config *config,
                         char **why_out)
 {
 	char name[] = "mailmount", o[] = "-o";
 	bool has_options = config->options && *config->options;
 	auto_free char *options =
-		xasprintf("rw,default_permissions,nosuid,nodev,fsname=mailmount,"
+		xasprintf("%s,default_permissions,nosuid,nodev,fsname=mailmount,"
 	                  "subtype=" MOUNT_SUBTYPE "%s%s",
+	                  is_read_only(config) ? "ro" : "rw",
 	                  has_options ? "," : "",
 	                  has_options ? config->options : "");
 	char *argv[] = { name, o, options, NULL };
@@ -168,6 +177,7 @@ int fs_open(const struct fs_config *config, struct fs **fs_out, char **why_out)
 	fs->ops.session = fs->session;
 	tree_init(&fs->ops.tree, config);
 	fs->notify = notify_new(fs->session, config);
+	fs->ops.notify = fs->notify;
 	*fs_out = fs;
 	return 0;
 }

@@ -24,6 +24,7 @@ struct fs_account {
 	const char *name; /* a directory of its own, if there are several */
 	struct cache *cache;
 	enum fs_layout layout;
+	bool is_read_only; /* what its cache says to every writing call */
 };
 
 /* All borrowed until fs_close(). */

@@ -95,13 +95,17 @@ int maildir_letters_parse(const char *letters, unsigned *flags_out)
 	return 0;
 }
 
+static const char *info_letters(const char *info)
+{
+	return strncmp(info, INFO, INFO_LEN) == 0 ? info + INFO_LEN : "";
+}
+
 /* The flags end at a comma: what follows is another program's. */
 static unsigned info_flags(const char *info)
 {
 	unsigned flags = 0;
-	if (*info)
-		for (const char *p = info + INFO_LEN; *p && *p != ','; p++)
-			flags |= flag_of(*p);
+	for (const char *p = info_letters(info); *p && *p != ','; p++)
+		flags |= flag_of(*p);
 	return flags;
 }
 
@@ -111,7 +115,7 @@ int maildir_info_change(const char *old, unsigned flags,
 	char info[INFO_LEN + MAILDIR_LETTERS_MAX + MAILDIR_NAME_MAX + 1] = INFO;
 	size_t len = INFO_LEN + put_letters(info + INFO_LEN, flags);
 	bool is_ours = true;
-	for (const char *p = *old ? old + INFO_LEN : old; *p; p++) {
+	for (const char *p = info_letters(old); *p; p++) {
 		if (*p == ',')
 			is_ours = false;
 		if (!is_ours || flag_of(*p) == 0)

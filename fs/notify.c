@@ -105,26 +105,55 @@ static void entries_changed(void *arg, int64_t folder)
 	pthread_mutex_unlock(&n->lock);
 }
 
+/* The directory of a place; its name is what the kernel may drop it by. */
+static fuse_ino_t place_number(const struct notify_account *a, int64_t folder,
+                               enum cache_place place, const char **name_out)
+{
+	*name_out = NULL;
+	switch (place) {
+	case CACHE_NEW:
+		*name_out = "new";
+		return inode_number(INODE_NEW, a->index, folder);
+	case CACHE_CUR:
+		*name_out = "cur";
+		return inode_number(INODE_CUR, a->index, folder);
+	case CACHE_TMP:
+		*name_out = "tmp";
+		return inode_number(INODE_TMP, a->index, folder);
+	case CACHE_TOP:
+		break;
+	}
+	return folder == CACHE_ROOT
+	               ? a->root
+	               : inode_number(INODE_FOLDER, a->index, folder);
+}
+
 static void entry_moved(void *arg, const struct cache_entry *old)
 {
 	struct notify_account *a = arg;
 	struct notify *n = a->notify;
-	bool is_new = old->place == CACHE_NEW;
-	fuse_ino_t dir = inode_number(is_new ? INODE_NEW : INODE_CUR, a->index,
-	                              old->folder);
+	const char *name;
+	fuse_ino_t dir = place_number(a, old->folder, old->place, &name);
 	pthread_mutex_lock(&n->lock);
-	if (n->list.name_count < NAMES_MAX) {
-		struct notify_name *name = name_locked(n, dir);
-		maildir_message_name(old, a->account->name, name->name);
+	if (n->list.name_count < NAMES_MAX || !name) {
+		maildir_message_name(old, a->account->name,
+		                     name_locked(n, dir)->name);
 	} else {
 		struct notify_dir *dropped = dir_locked(n, dir);
-		dropped->name = is_new ? "new" : "cur";
+		dropped->name = name;
 		dropped->above[0] =
 			inode_number(INODE_FOLDER, a->index, old->folder);
 		dropped->above[1] = a->root;
 	}
 	pthread_cond_signal(&n->changed);
 	pthread_mutex_unlock(&n->lock);
+}
+
+void notify_entry_moved(struct notify *n, unsigned account,
+                        const struct cache_entry *old)
+{
+	entry_moved(&n->accounts[account], old);
+	entries_changed(&n->accounts[account], old->folder);
 }
 
 static void folders_changed(void *arg, int64_t parent, const char *gone)

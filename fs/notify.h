@@ -19,6 +19,13 @@ struct notify;
 struct notify *notify_new(struct fuse_session *session,
                           const struct fs_config *config);
 
+/*
+ * An entry is no longer what it was, by a change that the kernel did not ask
+ * for as a rename.
+ */
+void notify_entry_moved(struct notify *n, unsigned account,
+                        const struct cache_entry *old);
+
 /* Returns 0 or -errno. */
 int notify_start(struct notify *n);
 

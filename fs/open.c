@@ -1,70 +1,122 @@
 #include "fs/open.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "util/mem.h"
 
-void open_release(struct open_files *open)
+static struct open_file **bucket_of(struct open_files *files, uint64_t number)
 {
-	free(open->files);
-	free(open->touched);
-	*open = (struct open_files){ 0 };
+	return &files->buckets[number % OPEN_BUCKETS];
 }
 
-void open_add(struct open_files *open, uint64_t number, int fd)
+struct open_file *open_find(const struct open_files *files, uint64_t number)
 {
-	if (open->count == open->capacity) {
-		open->capacity = open->capacity ? open->capacity * 2 : 16;
-		open->files = xrealloc(open->files,
-		                       open->capacity * sizeof(*open->files));
+	struct open_file *file = files->buckets[number % OPEN_BUCKETS];
+	while (file && file->number != number)
+		file = file->next;
+	return file;
+}
+
+static struct open_file *file_of(struct open_files *files, uint64_t number)
+{
+	struct open_file *file = open_find(files, number);
+	if (file)
+		return file;
+	file = xmalloc(sizeof(*file));
+	file->number = number;
+	file->fd = -1;
+	file->next = *bucket_of(files, number);
+	*bucket_of(files, number) = file;
+	return file;
+}
+
+static void close_file(struct open_files *files, struct open_file *file)
+{
+	struct open_file **at = bucket_of(files, file->number);
+	while (*at != file)
+		at = &(*at)->next;
+	*at = file->next;
+	if (file->fd >= 0)
+		(void)close(file->fd);
+	free(file);
+}
+
+void open_set_fd(struct open_file *file, int fd)
+{
+	if (file->fd >= 0)
+		(void)close(file->fd);
+	file->fd = fd;
+}
+
+struct open_handle *open_add(struct open_files *files, uint64_t number, int fd,
+                             bool is_writer)
+{
+	struct open_handle *handle = xmalloc(sizeof(*handle));
+	handle->file = file_of(files, number);
+	handle->fd = is_writer ? -1 : fd;
+	handle->is_writer = is_writer;
+	handle->next = handle->file->handles;
+	handle->file->handles = handle;
+	if (is_writer) {
+		handle->file->writers++;
+		open_set_fd(handle->file, fd);
 	}
-	open->files[open->count++] = (struct open_file){ number, fd };
+	return handle;
 }
 
-bool open_remove(struct open_files *open, uint64_t number, int fd)
+void open_close(struct open_files *files, struct open_handle *handle)
 {
-	for (size_t i = 0; i < open->count; i++) {
-		if (open->files[i].number != number || open->files[i].fd != fd)
-			continue;
-		open->files[i] = open->files[--open->count];
-		if (open_find(open, number) < 0)
-			open_synced(open, number);
-		return true;
+	struct open_file *file = handle->file;
+	struct open_handle **at = &file->handles;
+	while (*at != handle)
+		at = &(*at)->next;
+	*at = handle->next;
+	if (handle->fd >= 0)
+		(void)close(handle->fd);
+	if (handle->is_writer && --file->writers == 0)
+		file->is_touched = false;
+	free(handle);
+	if (!file->handles)
+		close_file(files, file);
+}
+
+void open_release(struct open_files *files)
+{
+	for (size_t i = 0; i < OPEN_BUCKETS; i++) {
+		struct open_file **bucket = &files->buckets[i];
+		while (*bucket)
+			open_close(files, (*bucket)->handles);
 	}
-	return false;
 }
 
-int open_find(const struct open_files *open, uint64_t number)
+int open_fd(const struct open_handle *handle)
 {
-	for (size_t i = 0; i < open->count; i++)
-		if (open->files[i].number == number)
-			return open->files[i].fd;
-	return -1;
+	return handle->file->fd >= 0 ? handle->file->fd : handle->fd;
 }
 
-bool open_touch(struct open_files *open, uint64_t number)
+void open_remember(const struct open_files *files, const struct stat *st)
 {
-	for (size_t i = 0; i < open->touched_count; i++)
-		if (open->touched[i] == number)
-			return false;
-	if (open->touched_count == open->touched_capacity) {
-		open->touched_capacity = open->touched_capacity
-		                                 ? open->touched_capacity * 2
-		                                 : 16;
-		open->touched =
-			xrealloc(open->touched, open->touched_capacity *
-		                                        sizeof(*open->touched));
-	}
-	open->touched[open->touched_count++] = number;
-	return true;
-}
-
-void open_synced(struct open_files *open, uint64_t number)
-{
-	for (size_t i = 0; i < open->touched_count; i++) {
-		if (open->touched[i] != number)
-			continue;
-		open->touched[i] = open->touched[--open->touched_count];
+	struct open_file *file = open_find(files, st->st_ino);
+	if (!file)
 		return;
+	file->last = *st;
+	file->has_last = true;
+}
+
+int open_stat(const struct open_file *file, struct stat *st_out)
+{
+	struct stat now;
+	if (!file->has_last)
+		return -ENOENT;
+	*st_out = file->last;
+	st_out->st_nlink = 0;
+	if (file->fd >= 0 && fstat(file->fd, &now) == 0) {
+		st_out->st_size = now.st_size;
+		st_out->st_blocks = now.st_blocks;
+		st_out->st_mtim = now.st_mtim;
+		st_out->st_ctim = now.st_ctim;
 	}
+	return 0;
 }

@@ -1,8 +1,9 @@
 /*
- * What is not here is meant: without a flush, lseek or xattr operation libfuse
+ * What is not here is meant: without a flush or lseek operation libfuse
  * answers ENOSYS, and the kernel does not ask again; and nodes need no forget.
+ * Without locks the kernel keeps them itself.
  */
-#include "fs/change.h"
+#include "fs/ops.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,11 +50,7 @@ void ops_reply_err(fuse_req_t req, int err)
 	(void)fuse_reply_err(req, ops_errno(err));
 }
 
-/*
- * A node that is gone is stale, not absent: then the kernel looks its name up
- * again instead of believing what it remembers.
- */
-static int gone_is_stale(int err)
+int ops_stale(int err)
 {
 	return err == -ENOENT ? -ESTALE : err;
 }
@@ -61,6 +58,30 @@ static int gone_is_stale(int err)
 int ops_node(fuse_req_t req, fuse_ino_t number, struct inode *node_out)
 {
 	return tree_node(&ops_of(req)->tree, number, node_out) ? 0 : -ESTALE;
+}
+
+struct cache *ops_cache(fuse_req_t req, const struct inode *node)
+{
+	return tree_account(&ops_of(req)->tree, node)->cache;
+}
+
+int ops_find(fuse_req_t req, fuse_ino_t parent, const char *name,
+             struct inode *dir_out, struct tree_found *found_out)
+{
+	int err = ops_node(req, parent, dir_out);
+	if (err < 0)
+		return err;
+	return tree_find(&ops_of(req)->tree, dir_out, name, found_out);
+}
+
+int ops_stat(struct ops *ops, const struct inode *node, struct stat *st_out)
+{
+	int err = tree_stat(&ops->tree, node, st_out);
+	if (err != -ENOENT)
+		return err;
+	const struct open_file *file =
+		open_find(&ops->open, tree_number(&ops->tree, node));
+	return file ? open_stat(file, st_out) : err;
 }
 
 void ops_fill_entry(const struct tree *t, const struct stat *st,
@@ -78,6 +99,18 @@ void ops_fill_entry(const struct tree *t, const struct stat *st,
 		entry_out->entry_timeout = FOLDER_TIMEOUT_S;
 }
 
+void ops_reply_entry(fuse_req_t req, const struct stat *st)
+{
+	struct fuse_entry_param entry;
+	ops_fill_entry(&ops_of(req)->tree, st, &entry);
+	(void)fuse_reply_entry(req, &entry);
+}
+
+void ops_err_resume(struct pending *p)
+{
+	ops_reply_err(p->req, p->err);
+}
+
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	conn->want |= conn->capable &
@@ -91,15 +124,11 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 /* Answer a lookup as far as is known now. */
 static int lookup_now(fuse_req_t req, const struct inode *dir, const char *name)
 {
-	struct tree *t = &ops_of(req)->tree;
-	struct stat st;
-	int err = tree_find(t, dir, name, &st);
-	if (err < 0)
-		return err;
-	struct fuse_entry_param entry;
-	ops_fill_entry(t, &st, &entry);
-	(void)fuse_reply_entry(req, &entry);
-	return 0;
+	struct tree_found found;
+	int err = tree_find(&ops_of(req)->tree, dir, name, &found);
+	if (err == 0)
+		ops_reply_entry(req, &found.st);
+	return err;
 }
 
 static void lookup_resume(struct pending *p)
@@ -148,30 +177,6 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	ops_reply_err(req, n < 0 ? n : -ENOENT);
 }
 
-int ops_stat(struct ops *ops, fuse_ino_t number, const struct inode *node,
-             struct stat *st_out)
-{
-	int err = tree_stat(&ops->tree, node, st_out);
-	int fd = err == -ENOENT ? open_find(&ops->open, number) : -1;
-	if (fd < 0)
-		return err;
-	if (fstat(fd, st_out) < 0)
-		return -errno;
-	st_out->st_ino = number;
-	st_out->st_nlink = 0;
-	return 0;
-}
-
-void ops_close(struct ops *ops, fuse_ino_t number, int fd)
-{
-	struct inode node;
-	bool was_writer = open_remove(&ops->open, number, fd);
-	(void)close(fd);
-	if (was_writer && tree_node(&ops->tree, number, &node))
-		cache_file_release(tree_account(&ops->tree, &node)->cache,
-		                   node.id);
-}
-
 static void op_getattr(fuse_req_t req, fuse_ino_t ino,
                        struct fuse_file_info *fi)
 {
@@ -179,9 +184,9 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 	struct stat st;
 	int err = ops_node(req, ino, &node);
 	if (err == 0)
-		err = ops_stat(ops_of(req), ino, &node, &st);
+		err = ops_stat(ops_of(req), &node, &st);
 	if (err < 0)
-		ops_reply_err(req, gone_is_stale(err));
+		ops_reply_err(req, ops_stale(err));
 	else
 		(void)fuse_reply_attr(req, &st, OPS_TIMEOUT_S);
 }
@@ -222,7 +227,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino,
 	if (err == 0)
 		err = tree_stat(&ops->tree, &dir, &st);
 	if (err < 0) {
-		ops_reply_err(req, gone_is_stale(err));
+		ops_reply_err(req, ops_stale(err));
 		return;
 	}
 	struct pending *p = pending_new(&ops->pendings, req, ino,
@@ -298,64 +303,6 @@ static void op_releasedir(fuse_req_t req, fuse_ino_t ino,
 	(void)fuse_reply_err(req, 0);
 }
 
-static void open_reply(fuse_req_t req, struct fuse_file_info *fi, int fd)
-{
-	fi->fh = (uint64_t)fd;
-	fi->keep_cache = 1;
-	/* -ENOENT: interrupted meanwhile, and no release will come. */
-	if (fuse_reply_open(req, fi) == -ENOENT)
-		(void)close(fd);
-}
-
-static void open_resume(struct pending *p)
-{
-	if (p->err < 0) {
-		ops_reply_err(p->req, p->err);
-		return;
-	}
-	/* Whatever size the kernel remembers, it asks again before using it. */
-	(void)fuse_lowlevel_notify_inval_inode(ops_of(p->req)->session, p->ino,
-	                                       -1, 0);
-	open_reply(p->req, &p->fi, p->body.fd);
-}
-
-static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	struct ops *ops = ops_of(req);
-	struct inode node;
-	if (ops_node(req, ino, &node) < 0) {
-		ops_reply_err(req, -ESTALE);
-		return;
-	}
-	if ((fi->flags & O_ACCMODE) != O_RDONLY || (fi->flags & O_TRUNC)) {
-		change_open(req, ino, fi);
-		return;
-	}
-	struct cache *c = tree_account(&ops->tree, &node)->cache;
-	struct pending *p =
-		pending_new(&ops->pendings, req, ino, c, open_resume);
-	struct cache_body body;
-	p->fi = *fi;
-	int n = cache_body_open(c, node.id, pending_done, p, &body, &p->wait);
-	if (n == 0)
-		return;
-	pending_free(p);
-	if (n < 0)
-		ops_reply_err(req, gone_is_stale(n));
-	else
-		open_reply(req, fi, body.fd);
-}
-
-static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-                    struct fuse_file_info *fi)
-{
-	struct fuse_bufvec file = FUSE_BUFVEC_INIT(size);
-	file.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-	file.buf[0].fd = (int)fi->fh;
-	file.buf[0].pos = off;
-	(void)fuse_reply_data(req, &file, FUSE_BUF_NO_SPLICE);
-}
-
 /* A server's space is not ours to tell; 0 of 0 makes df leave us out. */
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
@@ -375,20 +322,28 @@ const struct fuse_lowlevel_ops OPS = {
 	.readdir = op_readdir,
 	.readdirplus = op_readdirplus,
 	.releasedir = op_releasedir,
-	.open = op_open,
-	.read = op_read,
-	.release = change_release,
-	.mknod = change_mknod,
-	.create = change_create,
-	.write_buf = change_write,
-	.setattr = change_setattr,
-	.fsync = change_fsync,
-	.fsyncdir = change_fsyncdir,
-	.fallocate = change_fallocate,
-	.link = change_link,
-	.unlink = change_unlink,
-	.rename = change_rename,
-	.mkdir = change_mkdir,
-	.rmdir = change_rmdir,
 	.statfs = op_statfs,
+
+	.create = ops_create,
+	.mknod = ops_mknod,
+	.open = ops_open,
+	.read = ops_read,
+	.write = ops_write,
+	.fallocate = ops_fallocate,
+	.setattr = ops_setattr,
+	.fsync = ops_fsync,
+	.fsyncdir = ops_fsyncdir,
+	.release = ops_release,
+
+	.link = ops_link,
+	.unlink = ops_unlink,
+	.rename = ops_rename,
+	.mkdir = ops_mkdir,
+	.rmdir = ops_rmdir,
+	.symlink = ops_symlink,
+
+	.getxattr = ops_getxattr,
+	.setxattr = ops_setxattr,
+	.listxattr = ops_listxattr,
+	.removexattr = ops_removexattr,
 };

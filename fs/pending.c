@@ -7,6 +7,8 @@
  *	waiting		the cache has it.  In set->waiting.
  *	interrupted	the same, and the kernel wants the answer now.  Marked
  *			only: the callback runs with libfuse's lock held.
+ *			A firm one is not: it waits for nothing but the disk, and
+ *			the program must learn whether it was done.
  *	done		in set->done as well.  No longer the cache's.
  *
  *	waiting|interrupted -> done	pending_done(), cache thread
@@ -38,8 +40,8 @@ void pendings_release(struct pendings *set)
 static void on_interrupt(fuse_req_t req, void *arg)
 {
 	struct pending *p = arg;
-	p->is_interrupted = true;
-	p->set->has_interrupted = true;
+	p->is_interrupted = !p->is_firm;
+	p->set->has_interrupted |= p->is_interrupted;
 }
 
 struct pending *pending_new(struct pendings *set, fuse_req_t req,
@@ -72,11 +74,17 @@ static void unlink_pending(struct pending *p)
 	fuse_req_interrupt_func(p->req, NULL, NULL);
 }
 
+static void release(struct pending *p)
+{
+	free(p->name);
+	free(p->old);
+	free(p);
+}
+
 void pending_free(struct pending *p)
 {
 	unlink_pending(p);
-	free(p->name);
-	free(p);
+	release(p);
 }
 
 void pending_done(void *arg, int err, const struct cache_body *body)
@@ -104,8 +112,7 @@ void pendings_resume(struct pendings *set)
 		struct pending *next = p->next_done;
 		unlink_pending(p);
 		p->resume(p);
-		free(p->name);
-		free(p);
+		release(p);
 		p = next;
 	}
 }

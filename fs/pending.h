@@ -30,11 +30,15 @@ struct pending {
 	fuse_req_t req;
 	struct cache *cache; /* borrowed: the caches outlive the mount */
 	struct cache_wait *wait;
+	bool is_firm; /* an interrupt does not end it: it is done, or it is not */
 	bool is_interrupted;
 
 	fuse_ino_t ino;
 	struct fuse_file_info fi; /* open, opendir */
 	char *name;               /* lookup; else NULL */
+	struct cache_entry *old;  /* setxattr; else NULL */
+	struct stat attr;         /* setattr */
+	int to_set;
 
 	/* Set by pending_done(). */
 	int err;

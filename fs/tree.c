@@ -1,22 +1,20 @@
 /*
  * Nested:    ACCOUNT ─ FOLDER ─┬ FOLDER …
- *                              └ cur new tmp ─ MESSAGE
- * Maildir++: ACCOUNT ─┬ FOLDER (all of them) ─ cur new tmp
- *                     └ cur new tmp (INBOX's own)
- *
- * Cookies: 1 and 2 for "." and "..", 3 to 5 for cur, new and tmp; then every
- * item's id above those.
+ *                              ├ cur new tmp ─ MESSAGE
+ *                              └ MESSAGE (any other file)
+ * Maildir++: ACCOUNT ─┬ FOLDER (all of them) ─ cur new tmp, files
+ *                     └ cur new tmp (INBOX's own), files
  */
 #include "fs/tree.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "util/cleanup.h"
+#include "fs/tree_folder.h"
 #include "util/clock.h"
 #include "util/mem.h"
-#include "util/strbuf.h"
 
 #define NS_PER_S 1000000000
 
@@ -24,22 +22,11 @@
 #define STAT_BLOCK 512
 #define BLOCK_SIZE 4096
 
-#define COOKIE_FIXED 5
-
-static const struct {
-	const char *name;
-	enum inode_kind kind;
-	uint64_t cookie;
-	enum cache_place place;
-} PLACES[] = {
-	{ "cur", INODE_CUR, 3, CACHE_CUR },
-	{ "new", INODE_NEW, 4, CACHE_NEW },
-	{ "tmp", INODE_TMP, COOKIE_FIXED, CACHE_TMP },
+const struct tree_place_row TREE_PLACES[TREE_PLACE_COUNT] = {
+	{ "cur", INODE_CUR, CACHE_CUR },
+	{ "new", INODE_NEW, CACHE_NEW },
+	{ "tmp", INODE_TMP, CACHE_TMP },
 };
-#define PLACE_COUNT (sizeof(PLACES) / sizeof(PLACES[0]))
-
-/* Cookies of what stands beside folders: above those of all folders. */
-#define COOKIE_TOP (UINT64_C(1) << 62)
 
 void tree_init(struct tree *t, const struct fs_config *config)
 {
@@ -81,64 +68,70 @@ bool tree_node(const struct tree *t, uint64_t number, struct inode *node_out)
 	return true;
 }
 
-static uint64_t node_number(const struct tree *t, const struct inode *node)
+uint64_t tree_number(const struct tree *t, const struct inode *node)
 {
 	if (node->kind == INODE_ACCOUNT)
 		return tree_root_number(t, node->account);
 	return inode_number(node->kind, node->account, node->id);
 }
 
-static bool is_dotted(const struct tree *t, const struct inode *node)
+/* The row of a directory that is a place, or NULL. */
+static const struct tree_place_row *row_of(const struct inode *dir)
 {
-	return tree_account(t, node)->layout == FS_MAILDIRPP;
-}
-
-static bool is_inbox(const struct cache_folder *folder)
-{
-	return folder->parent == CACHE_ROOT &&
-	       strcmp(folder->level, "INBOX") == 0;
-}
-
-/* Whether the folder has a directory of its own. */
-static bool is_shown(const struct tree *t, const struct inode *dir,
-                     const struct cache_folder *folder)
-{
-	if (!is_dotted(t, dir))
-		return true;
-	return !is_inbox(folder) &&
-	       (folder->places != 0 ||
-	        !(folder->attributes & MAIL_FOLDER_NOSELECT));
-}
-
-/* The folder whose cur, new and tmp stand in dir. */
-static int maildir_at(const struct tree *t, const struct inode *dir,
-                      struct cache_folder *folder_out)
-{
-	struct cache *c = tree_account(t, dir)->cache;
-	int err = -ENOENT;
-	if (dir->kind == INODE_FOLDER)
-		err = cache_folder_get(c, dir->id, folder_out);
-	else if (dir->kind == INODE_ACCOUNT && is_dotted(t, dir))
-		err = cache_folder_find(c, CACHE_ROOT, "INBOX", folder_out);
-	if (err < 0)
-		return err;
-	return folder_out->places != 0 ? 0 : -ENOENT;
-}
-
-static bool has_place(const struct cache_folder *folder, size_t i)
-{
-	return (folder->places & 1u << PLACES[i].place) != 0;
+	for (size_t i = 0; i < TREE_PLACE_COUNT; i++)
+		if (dir->kind == TREE_PLACES[i].kind)
+			return &TREE_PLACES[i];
+	return NULL;
 }
 
 bool tree_place(const struct inode *dir, int64_t *folder_out,
                 enum cache_place *place_out)
 {
+	const struct tree_place_row *row = row_of(dir);
+	if (dir->kind == INODE_ROOT || dir->kind == INODE_MESSAGE)
+		return false;
 	*folder_out = dir->id;
-	*place_out = CACHE_TOP;
-	for (size_t i = 0; i < PLACE_COUNT; i++)
-		if (dir->kind == PLACES[i].kind)
-			*place_out = PLACES[i].place;
-	return dir->kind != INODE_ROOT && dir->kind != INODE_MESSAGE;
+	*place_out = row ? row->place : CACHE_TOP;
+	return true;
+}
+
+bool tree_place_named(const char *name, enum cache_place *place_out)
+{
+	for (size_t i = 0; i < TREE_PLACE_COUNT; i++) {
+		if (strcmp(name, TREE_PLACES[i].name) != 0)
+			continue;
+		*place_out = TREE_PLACES[i].place;
+		return true;
+	}
+	return false;
+}
+
+/* A name that a place has by right is no file's. */
+int tree_name_split(const struct inode *dir, const char *name,
+                    struct tree_name *name_out)
+{
+	struct cache_name *given = &name_out->name;
+	enum cache_place place;
+	if (!tree_place(dir, &given->folder, &given->place))
+		return -EPERM;
+	if (given->place == CACHE_TOP && tree_place_named(name, &place))
+		return -EPERM;
+	given->base = name_out->parts.base;
+	given->info = name_out->parts.info;
+	int err = maildir_name_split(name, given->place, &name_out->parts);
+	given->flags = name_out->parts.flags;
+	return err;
+}
+
+int tree_maildir(const struct tree *t, const struct inode *dir,
+                 struct cache_folder *folder_out)
+{
+	struct cache *c = tree_account(t, dir)->cache;
+	if (dir->kind == INODE_FOLDER)
+		return cache_folder_get(c, dir->id, folder_out);
+	if (dir->kind == INODE_ACCOUNT && tree_is_dotted(t, dir))
+		return cache_folder_find(c, CACHE_ROOT, "INBOX", folder_out);
+	return -ENOENT;
 }
 
 static void fill_dir(const struct tree *t, const struct inode *node,
@@ -149,7 +142,7 @@ static void fill_dir(const struct tree *t, const struct inode *node,
 		.tv_nsec = changed_ns % NS_PER_S,
 	};
 	*st_out = (struct stat){
-		.st_ino = node_number(t, node),
+		.st_ino = tree_number(t, node),
 		.st_mode = S_IFDIR | 0700,
 		.st_nlink = (nlink_t)links,
 		.st_uid = t->uid,
@@ -162,32 +155,35 @@ static void fill_dir(const struct tree *t, const struct inode *node,
 }
 
 /* A directory that stands for a folder, or for a place in it. */
-static void fill_folder(const struct tree *t, const struct inode *node,
-                        const struct cache_folder *folder, struct stat *st_out)
+static int64_t count_links(const struct tree *t, const struct inode *node,
+                           const struct cache_folder *folder)
 {
 	int64_t links = 2;
-	int64_t changed_ns = folder->changed_ns;
-	if (node->kind == INODE_NEW) {
-		changed_ns = folder->entries_changed_ns[CACHE_NEW];
-	} else if (node->kind == INODE_CUR) {
-		changed_ns = folder->entries_changed_ns[CACHE_CUR];
-	} else if (node->kind == INODE_TMP) {
-		changed_ns = folder->entries_changed_ns[CACHE_TMP];
-	} else if (node->kind == INODE_FOLDER) {
-		if (!is_dotted(t, node))
-			links += folder->children;
-		for (size_t i = 0; i < PLACE_COUNT; i++)
-			links += has_place(folder, i);
-	} else if (node->kind == INODE_ACCOUNT) {
-		/* All of Maildir++ is in one: 1 says "not counted". */
-		links = is_dotted(t, node) ? 1 : 2 + folder->children;
-	}
-	fill_dir(t, node, links, changed_ns, st_out);
+	if (row_of(node))
+		return links;
+	/* In Maildir++ others stand in it than are below it: not counted. */
+	if (tree_is_dotted(t, node) &&
+	    (node->kind == INODE_ACCOUNT || folder->children > 0))
+		return 1;
+	for (size_t i = 0; node->kind == INODE_FOLDER && i < TREE_PLACE_COUNT;
+	     i++)
+		links += tree_has_place(folder, TREE_PLACES[i].place);
+	return links + folder->children;
 }
 
-static void fill_message(const struct tree *t, unsigned account,
-                         const struct cache_message *message,
-                         struct stat *st_out)
+void tree_fill_folder(const struct tree *t, const struct inode *node,
+                      const struct cache_folder *folder, struct stat *st_out)
+{
+	const struct tree_place_row *row = row_of(node);
+	int64_t changed_ns = row ? folder->entries_changed_ns[row->place]
+	                         : folder->changed_ns;
+	if (node->kind == INODE_ACCOUNT && tree_is_dotted(t, node))
+		changed_ns = tree_folders_changed_ns(t, node->account);
+	fill_dir(t, node, count_links(t, node, folder), changed_ns, st_out);
+}
+
+void tree_fill_message(const struct tree *t, unsigned account,
+                       const struct cache_message *message, struct stat *st_out)
 {
 	uint64_t blocks = (message->size + STAT_BLOCK - 1) / STAT_BLOCK;
 	*st_out = (struct stat){
@@ -198,7 +194,9 @@ static void fill_message(const struct tree *t, unsigned account,
 		.st_gid = message->gid == (gid_t)-1 ? t->gid : message->gid,
 		.st_size = (off_t)message->size,
 		.st_blksize = BLOCK_SIZE,
-		.st_blocks = message->is_cached ? (blkcnt_t)blocks : 0,
+		.st_blocks = message->is_cached || message->is_kept
+		                     ? (blkcnt_t)blocks
+		                     : 0,
 		.st_atim = message->mtime,
 		.st_mtim = message->mtime,
 		.st_ctim = message->ctime,
@@ -218,151 +216,17 @@ int tree_stat(const struct tree *t, const struct inode *node,
 		struct cache_message message;
 		int err = cache_message_get(c, node->id, &message);
 		if (err == 0)
-			fill_message(t, node->account, &message, st_out);
+			tree_fill_message(t, node->account, &message, st_out);
 		return err;
 	}
 	struct cache_folder folder;
 	int err = cache_folder_get(c, node->id, &folder);
+	const struct tree_place_row *row = row_of(node);
+	if (err == 0 && row && !tree_has_place(&folder, row->place))
+		err = -ENOENT;
 	if (err == 0)
-		fill_folder(t, node, &folder, st_out);
+		tree_fill_folder(t, node, &folder, st_out);
 	return err;
-}
-
-/* The name of a folder's directory: of its level, or of all above it too. */
-static int folder_name(const struct tree *t, const struct inode *dir,
-                       const struct cache_folder *folder,
-                       char name_out[MAILDIR_NAME_MAX + 1])
-{
-	if (!is_dotted(t, dir)) {
-		maildir_level_encode(folder->level, name_out);
-		return 0;
-	}
-	struct cache *c = tree_account(t, dir)->cache;
-	struct cache_folder above = *folder;
-	auto_free char *path = xstrdup(folder->level);
-	while (above.parent != CACHE_ROOT) {
-		int err = cache_folder_get(c, above.parent, &above);
-		if (err < 0)
-			return err;
-		char *longer = xasprintf("%s/%s", above.level, path);
-		free(path);
-		path = longer;
-	}
-	maildir_path_encode(path, name_out);
-	return 0;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-	const int64_t *x = a, *y = b;
-	return (*x > *y) - (*x < *y);
-}
-
-static void index_add(struct tree_index *index, int64_t id)
-{
-	if (index->count == index->capacity) {
-		index->capacity = index->capacity ? index->capacity * 2 : 64;
-		index->ids = xrealloc(index->ids,
-		                      index->capacity * sizeof(*index->ids));
-	}
-	index->ids[index->count++] = id;
-}
-
-static struct tree_index *index_rebuild(struct tree *t, unsigned account)
-{
-	struct tree_index *index = &t->indexes[account];
-	struct cache *c = t->accounts[account].cache;
-	struct cache_folder folder;
-	index->count = 0;
-	index_add(index, CACHE_ROOT);
-	for (size_t i = 0; i < index->count; i++) {
-		int64_t parent = index->ids[i];
-		int64_t after = 0;
-		while (cache_folder_next(c, parent, after, &folder) == 0) {
-			index_add(index, folder.id);
-			after = folder.id;
-		}
-	}
-	qsort(index->ids, index->count, sizeof(*index->ids), compare_ids);
-	return index;
-}
-
-/* The folder directory below dir with the smallest id above after. */
-static int folder_next(struct tree *t, const struct inode *dir, int64_t after,
-                       struct cache_folder *folder_out)
-{
-	struct cache *c = tree_account(t, dir)->cache;
-	if (!is_dotted(t, dir))
-		return cache_folder_next(c, dir->id, after, folder_out);
-	if (dir->kind != INODE_ACCOUNT)
-		return -ENOENT;
-	struct tree_index *index = &t->indexes[dir->account];
-	if (after == 0 || index->count == 0)
-		index = index_rebuild(t, dir->account);
-	size_t low = 0, high = index->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (index->ids[middle] <= after)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < index->count; low++)
-		if (cache_folder_get(c, index->ids[low], folder_out) == 0 &&
-		    is_shown(t, dir, folder_out))
-			return 0;
-	return -ENOENT;
-}
-
-/* Find a folder by a name too long to be read back. */
-static int find_cut(struct tree *t, const struct inode *dir, const char *name,
-                    struct cache_folder *folder_out)
-{
-	char candidate[MAILDIR_NAME_MAX + 1];
-	int64_t after = 0;
-	while (folder_next(t, dir, after, folder_out) == 0) {
-		after = folder_out->id;
-		if (folder_name(t, dir, folder_out, candidate) == 0 &&
-		    strcmp(candidate, name) == 0)
-			return 0;
-	}
-	return -ENOENT;
-}
-
-static int find_path(struct cache *c, char *path,
-                     struct cache_folder *folder_out)
-{
-	folder_out->id = CACHE_ROOT;
-	char *rest = path;
-	while (rest) {
-		char *level = strsep(&rest, "/");
-		int err =
-			cache_folder_find(c, folder_out->id, level, folder_out);
-		if (err < 0)
-			return err;
-	}
-	return 0;
-}
-
-static int find_folder(struct tree *t, const struct inode *dir,
-                       const char *name, struct cache_folder *folder_out)
-{
-	struct cache *c = tree_account(t, dir)->cache;
-	char text[MAILDIR_NAME_MAX + 1];
-	if (is_dotted(t, dir) && dir->kind != INODE_ACCOUNT)
-		return -ENOENT;
-	int n = is_dotted(t, dir) ? maildir_path_decode(name, text)
-	                          : maildir_level_decode(name, text);
-	if (n < 0)
-		return n;
-	if (n == 0)
-		return find_cut(t, dir, name, folder_out);
-	int err = is_dotted(t, dir)
-	                  ? find_path(c, text, folder_out)
-	                  : cache_folder_find(c, dir->id, text, folder_out);
-	if (err < 0)
-		return err;
-	return is_shown(t, dir, folder_out) ? 0 : -ENOENT;
 }
 
 /* An entry under a name that is made from its identity. */
@@ -383,103 +247,100 @@ static int find_derived(const struct fs_account *account, int64_t folder,
 	                                                            : -ENOENT;
 }
 
-int tree_entry(const struct tree *t, const struct inode *dir, const char *name,
-               struct cache_entry *entry_out)
+/* An entry under a name that a program gave it. */
+static int find_given(const struct fs_account *account, int64_t folder,
+                      enum cache_place place, const char *name,
+                      struct cache_entry *entry_out)
+{
+	struct maildir_parts parts;
+	char made[MAILDIR_NAME_MAX + 1];
+	int64_t after = 0;
+	int err = maildir_name_split(name, place, &parts);
+	while (err == 0) {
+		err = cache_name_find(account->cache, folder, place, parts.base,
+		                      after, entry_out);
+		if (err < 0)
+			break;
+		maildir_message_name(entry_out, account->name, made);
+		if (strcmp(made, name) == 0)
+			return 0;
+		after = entry_out->id;
+	}
+	return err;
+}
+
+static int find_file(const struct tree *t, const struct inode *dir,
+                     const char *name, struct tree_found *found_out)
 {
 	const struct fs_account *account = tree_account(t, dir);
-	struct maildir_parts parts;
+	struct cache_entry *entry = &found_out->entry;
 	enum cache_place place;
 	int64_t folder;
 	if (!tree_place(dir, &folder, &place))
 		return -ENOENT;
-	int err = find_derived(account, folder, place, name, entry_out);
-	if (err != -ENOENT)
-		return err;
-	err = maildir_name_split(name, place, &parts);
-	if (err < 0)
-		return -ENOENT;
-	char made[MAILDIR_NAME_MAX + 1];
-	entry_out->id = 0;
-	while ((err = cache_name_find(account->cache, folder, place, parts.base,
-	                              entry_out->id, entry_out)) == 0) {
-		maildir_message_name(entry_out, account->name, made);
-		if (strcmp(made, name) == 0)
-			return 0;
-	}
-	return err;
-}
-
-static int find_entry(const struct tree *t, const struct inode *dir,
-                      const char *name, struct stat *st_out)
-{
-	struct cache_entry entry;
-	int err = tree_entry(t, dir, name, &entry);
-	if (err == 0)
-		fill_message(t, dir->account, &entry.message, st_out);
-	return err;
-}
-
-int tree_folder(struct tree *t, const struct inode *dir, const char *name,
-                struct cache_folder *folder_out)
-{
-	return find_folder(t, dir, name, folder_out);
-}
-
-bool tree_place_named(const char *name, enum cache_place *place_out)
-{
-	for (size_t i = 0; i < PLACE_COUNT; i++) {
-		if (strcmp(name, PLACES[i].name) != 0)
-			continue;
-		*place_out = PLACES[i].place;
-		return true;
-	}
-	return false;
-}
-
-static int find_below_folder(struct tree *t, const struct inode *dir,
-                             const char *name, struct stat *st_out)
-{
-	struct cache_folder folder;
-	struct inode node = { INODE_FOLDER, dir->account, 0 };
-	for (size_t i = 0; i < PLACE_COUNT; i++)
-		if (strcmp(name, PLACES[i].name) == 0)
-			node.kind = PLACES[i].kind;
-	int err = node.kind == INODE_FOLDER ? find_folder(t, dir, name, &folder)
-	                                    : maildir_at(t, dir, &folder);
-	if (err == -ENOENT && node.kind == INODE_FOLDER)
-		return find_entry(t, dir, name, st_out);
-	for (size_t i = 0; err == 0 && i < PLACE_COUNT; i++)
-		if (node.kind == PLACES[i].kind && !has_place(&folder, i))
-			err = -ENOENT;
+	int err = find_derived(account, folder, place, name, entry);
+	if (err == -ENOENT)
+		err = find_given(account, folder, place, name, entry);
 	if (err < 0)
 		return err;
-	node.id = folder.id;
-	fill_folder(t, &node, &folder, st_out);
+	found_out->node = (struct inode){ INODE_MESSAGE, dir->account,
+		                          entry->message.id };
+	tree_fill_message(t, dir->account, &entry->message, &found_out->st);
 	return 0;
 }
 
-int tree_find(struct tree *t, const struct inode *dir, const char *name,
-              struct stat *st_out)
+static int find_place(const struct tree *t, const struct inode *dir,
+                      enum cache_place place, struct tree_found *found_out)
 {
-	switch (dir->kind) {
-	case INODE_ROOT:
-		for (unsigned i = 0; i < t->account_count; i++) {
-			struct inode node = { INODE_ACCOUNT, i, CACHE_ROOT };
-			if (strcmp(name, t->accounts[i].name) == 0)
-				return tree_stat(t, &node, st_out);
-		}
+	struct cache_folder *folder = &found_out->folder;
+	int err = tree_maildir(t, dir, folder);
+	if (err < 0)
+		return err;
+	if (!tree_has_place(folder, place))
 		return -ENOENT;
-	case INODE_ACCOUNT:
-	case INODE_FOLDER:
-		return find_below_folder(t, dir, name, st_out);
-	case INODE_NEW:
-	case INODE_CUR:
-	case INODE_TMP:
-		return find_entry(t, dir, name, st_out);
-	case INODE_MESSAGE:
-		return -ENOENT;
+	for (size_t i = 0; i < TREE_PLACE_COUNT; i++)
+		if (TREE_PLACES[i].place == place)
+			found_out->node =
+				(struct inode){ TREE_PLACES[i].kind,
+				                dir->account, folder->id };
+	tree_fill_folder(t, &found_out->node, folder, &found_out->st);
+	return 0;
+}
+
+static int find_account(const struct tree *t, const char *name,
+                        struct tree_found *found_out)
+{
+	for (unsigned i = 0; i < t->account_count; i++) {
+		found_out->node =
+			(struct inode){ INODE_ACCOUNT, i, CACHE_ROOT };
+		if (strcmp(name, t->accounts[i].name) == 0)
+			return tree_stat(t, &found_out->node, &found_out->st);
 	}
 	return -ENOENT;
+}
+
+int tree_find(struct tree *t, const struct inode *dir, const char *name,
+              struct tree_found *found_out)
+{
+	enum cache_place place;
+	if (strlen(name) > MAILDIR_NAME_MAX)
+		return -ENAMETOOLONG;
+	if (dir->kind == INODE_ROOT)
+		return find_account(t, name, found_out);
+	if (dir->kind != INODE_ACCOUNT && dir->kind != INODE_FOLDER)
+		return find_file(t, dir, name, found_out);
+	if (tree_place_named(name, &place))
+		return find_place(t, dir, place, found_out);
+	int err = tree_folder_find(t, dir, name, &found_out->folder);
+	if (err == -ENOENT)
+		return find_file(t, dir, name, found_out);
+	if (err < 0)
+		return err;
+	found_out->node = (struct inode){ INODE_FOLDER, dir->account,
+		                          found_out->folder.id };
+	tree_fill_folder(t, &found_out->node, &found_out->folder,
+	                 &found_out->st);
+	return 0;
 }
 
 bool tree_listing(const struct inode *dir, int64_t *folder_out)
@@ -499,160 +360,4 @@ bool tree_listing(const struct inode *dir, int64_t *folder_out)
 		return true;
 	}
 	return false;
-}
-
-static bool is_place(const struct inode *dir)
-{
-	return dir->kind == INODE_NEW || dir->kind == INODE_CUR ||
-	       dir->kind == INODE_TMP;
-}
-
-static uint64_t parent_number(const struct tree *t, const struct inode *dir)
-{
-	struct inode up = { INODE_ACCOUNT, dir->account, CACHE_ROOT };
-	struct cache_folder folder;
-	if (dir->kind == INODE_ROOT || dir->kind == INODE_ACCOUNT)
-		return INODE_ROOT_NUMBER;
-	if (cache_folder_get(tree_account(t, dir)->cache, dir->id, &folder) < 0)
-		return node_number(t, &up);
-	if (is_place(dir) && is_shown(t, dir, &folder))
-		up = (struct inode){ INODE_FOLDER, dir->account, dir->id };
-	else if (!is_place(dir) && !is_dotted(t, dir) &&
-	         folder.parent != CACHE_ROOT)
-		up = (struct inode){ INODE_FOLDER, dir->account,
-			             folder.parent };
-	return node_number(t, &up);
-}
-
-/* The item with a fixed cookie: 1, or 0 if this directory has none. */
-static int fixed_item(const struct tree *t, const struct inode *dir,
-                      uint64_t cookie, struct tree_item *item_out)
-{
-	item_out->cookie = cookie;
-	if (cookie <= TREE_COOKIE_PARENT) {
-		bool is_self = cookie == TREE_COOKIE_SELF;
-		strcpy(item_out->name, is_self ? "." : "..");
-		item_out->st = (struct stat){ .st_mode = S_IFDIR };
-		item_out->st.st_ino =
-			is_self ? node_number(t, dir) : parent_number(t, dir);
-		return 1;
-	}
-	struct cache_folder folder;
-	if (maildir_at(t, dir, &folder) < 0)
-		return 0;
-	size_t i = cookie - PLACES[0].cookie;
-	if (!has_place(&folder, i))
-		return 0;
-	struct inode node = { PLACES[i].kind, dir->account, folder.id };
-	strcpy(item_out->name, PLACES[i].name);
-	fill_folder(t, &node, &folder, &item_out->st);
-	return 1;
-}
-
-static int account_item(const struct tree *t, int64_t after,
-                        struct tree_item *item_out)
-{
-	if ((uint64_t)after >= t->account_count)
-		return 0;
-	struct inode node = { INODE_ACCOUNT, (unsigned)after, CACHE_ROOT };
-	if (tree_stat(t, &node, &item_out->st) < 0)
-		return 0;
-	strcpy(item_out->name, t->accounts[after].name);
-	item_out->cookie = COOKIE_FIXED + (uint64_t)after + 1;
-	return 1;
-}
-
-static int folder_item(struct tree *t, const struct inode *dir, int64_t after,
-                       struct tree_item *item_out)
-{
-	struct cache_folder folder;
-	while (folder_next(t, dir, after, &folder) == 0) {
-		after = folder.id;
-		if (folder_name(t, dir, &folder, item_out->name) < 0)
-			continue; /* one above it has just gone */
-		struct inode node = { INODE_FOLDER, dir->account, folder.id };
-		fill_folder(t, &node, &folder, &item_out->st);
-		item_out->cookie = COOKIE_FIXED + (uint64_t)folder.id;
-		return 1;
-	}
-	return 0;
-}
-
-static int entry_item(const struct tree *t, const struct inode *dir,
-                      struct tree_item *item_out)
-{
-	const struct fs_account *account = tree_account(t, dir);
-	struct cache_entry entry;
-	if (cache_scan_next(account->cache, &entry) != 1)
-		return 0;
-	maildir_message_name(&entry, account->name, item_out->name);
-	fill_message(t, dir->account, &entry.message, &item_out->st);
-	item_out->cookie = COOKIE_FIXED + (uint64_t)entry.id;
-	if (entry.place == CACHE_TOP)
-		item_out->cookie = COOKIE_TOP + (uint64_t)entry.id;
-	return 1;
-}
-
-/* Entries of dir, from the one after; id counts from its first cookie. */
-static void open_entries(struct tree_scan *scan, uint64_t id, bool names_only)
-{
-	enum cache_place place;
-	int64_t folder;
-	if (!tree_place(&scan->dir, &folder, &place))
-		return;
-	scan->is_open =
-		cache_scan_begin(tree_account(scan->tree, &scan->dir)->cache,
-	                         folder, place, (int64_t)id, names_only) == 0;
-}
-
-void tree_scan_begin(struct tree_scan *scan, struct tree *t,
-                     const struct inode *dir, uint64_t after, bool names_only)
-{
-	*scan = (struct tree_scan){ .tree = t, .dir = *dir, .cookie = after };
-	if (is_place(dir))
-		open_entries(scan,
-		             after > COOKIE_FIXED ? after - COOKIE_FIXED : 0,
-		             names_only);
-	else if (after >= COOKIE_TOP)
-		open_entries(scan, after - COOKIE_TOP, names_only);
-}
-
-/* Folders first, then the files beside them. */
-static int below_item(struct tree_scan *scan, struct tree_item *item_out)
-{
-	if (scan->cookie < COOKIE_TOP) {
-		int64_t after = (int64_t)(scan->cookie - COOKIE_FIXED);
-		if (folder_item(scan->tree, &scan->dir, after, item_out) == 1)
-			return 1;
-		open_entries(scan, 0, false);
-		scan->cookie = COOKIE_TOP;
-	}
-	return scan->is_open ? entry_item(scan->tree, &scan->dir, item_out) : 0;
-}
-
-int tree_scan_next(struct tree_scan *scan, struct tree_item *item_out)
-{
-	struct tree *t = scan->tree;
-	while (scan->cookie < COOKIE_FIXED)
-		if (fixed_item(t, &scan->dir, ++scan->cookie, item_out))
-			return 1;
-	int64_t after = (int64_t)(scan->cookie - COOKIE_FIXED);
-	int n = 0;
-	if (scan->dir.kind == INODE_ROOT)
-		n = account_item(t, after, item_out);
-	else if (scan->dir.kind == INODE_ACCOUNT ||
-	         scan->dir.kind == INODE_FOLDER)
-		n = below_item(scan, item_out);
-	else if (scan->is_open)
-		n = entry_item(t, &scan->dir, item_out);
-	if (n == 1)
-		scan->cookie = item_out->cookie;
-	return n;
-}
-
-void tree_scan_end(struct tree_scan *scan)
-{
-	if (scan->is_open)
-		cache_scan_end(tree_account(scan->tree, &scan->dir)->cache);
-	scan->is_open = false;
 }

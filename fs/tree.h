@@ -39,6 +39,9 @@ void tree_release(struct tree *t);
 /* What a number stands for; false if nothing. */
 bool tree_node(const struct tree *t, uint64_t number, struct inode *node_out);
 
+/* And back. */
+uint64_t tree_number(const struct tree *t, const struct inode *node);
+
 /* The number of an account's root: the mount's own, if it is the only one. */
 uint64_t tree_root_number(const struct tree *t, unsigned account);
 
@@ -52,21 +55,51 @@ static inline const struct fs_account *tree_account(const struct tree *t,
 int tree_stat(const struct tree *t, const struct inode *node,
               struct stat *st_out);
 
-/* Look a name up in a directory: 0, or -ENOENT. */
-int tree_find(struct tree *t, const struct inode *dir, const char *name,
-              struct stat *st_out);
+/* What a name leads to. */
+struct tree_found {
+	struct inode node;
+	struct stat st;
+	struct cache_entry entry;   /* of a file */
+	struct cache_folder folder; /* of a directory, but an account's root */
+};
 
-/* The folder and place whose entries stand in dir; false: none do. */
+/* Look a name up in a directory: 0, -ENOENT or -ENAMETOOLONG. */
+int tree_find(struct tree *t, const struct inode *dir, const char *name,
+              struct tree_found *found_out);
+
+/* The folder and place whose entries are the files in dir; false: it has none. */
 bool tree_place(const struct inode *dir, int64_t *folder_out,
                 enum cache_place *place_out);
-/* The place that has this name. */
+
+/* A name for a new file in dir: 0, -ENAMETOOLONG, or -EPERM: not here. */
+struct tree_name {
+	struct maildir_parts parts;
+	struct cache_name name; /* borrows from parts */
+};
+int tree_name_split(const struct inode *dir, const char *name,
+                    struct tree_name *name_out);
+
+/* The place whose directory has this name. */
 bool tree_place_named(const char *name, enum cache_place *place_out);
 
-/* What a name in dir stands for: an entry, or a folder; else -ENOENT. */
-int tree_entry(const struct tree *t, const struct inode *dir, const char *name,
-               struct cache_entry *entry_out);
-int tree_folder(struct tree *t, const struct inode *dir, const char *name,
-                struct cache_folder *folder_out);
+/* The folder whose cur, new and tmp stand in dir, if any: 0, or -ENOENT. */
+int tree_maildir(const struct tree *t, const struct inode *dir,
+                 struct cache_folder *folder_out);
+
+/*
+ * The levels, separated by '/', of the folder whose directory in dir would have
+ * this name; they are below folder dir->id.  Results as maildir_level_decode().
+ */
+#define TREE_PATH_MAX (MAILDIR_NAME_MAX + 1)
+int tree_path_decode(const struct tree *t, const struct inode *dir,
+                     const char *name, char path_out[TREE_PATH_MAX + 1]);
+
+/*
+ * Whether a folder may get this level: in Maildir++ a directory that is no mail
+ * folder would take the mail folders below it out of sight.
+ */
+bool tree_folder_may_hide(const struct tree *t, const struct inode *dir,
+                          const struct cache_folder *folder, const char *level);
 
 /*
  * Which listing must have been read before dir can be believed: true and the

@@ -520,3 +520,25 @@ int cache_folder_rename(struct cache *c, int64_t folder, int64_t parent,
 {
 	return -EROFS;
 }
+
+int cache_entry_of(struct cache *c, int64_t message,
+                   struct cache_entry *entry_out)
+{
+	return entry_get(c, message, entry_out);
+}
+
+int cache_facts_get(struct cache *c, int64_t message,
+                    struct cache_facts *facts_out)
+{
+	struct cache_entry entry;
+	int err = entry_get(c, message, &entry);
+	*facts_out = (struct cache_facts){ .state = "synced" };
+	if (err == 0)
+		facts_out->flags = entry.flags;
+	return err;
+}
+
+int cache_keywords_set(struct cache *c, int64_t message, const char *keywords)
+{
+	return -EROFS;
+}

@@ -143,6 +143,17 @@ def test_a_killed_daemon_forgets_nothing(daemons, options, client):
     assert len(client.messages("INBOX")) == 20
 
 
+def test_attributes_tell_and_set(inbox, client):
+    deliver(inbox, "8", MAIL % 8)
+    path = inbox / "new" / "8"
+    until(lambda: client.messages("INBOX"))
+    until(lambda: os.getxattr(path, "user.mailmount.state") == b"synced")
+    assert os.getxattr(path, "user.mailmount.uid") == b"1"
+    os.setxattr(path, "user.mailmount.keywords", b"$Work")
+    until(lambda: flags(client) == [{"$Work"}])
+    assert os.getxattr(path, "user.mailmount.keywords") == b"$Work"
+
+
 def test_a_read_only_account_refuses(daemons, options, client):
     client.append("INBOX", MAIL % 9)
     daemon = daemons(**options, read_only="yes")

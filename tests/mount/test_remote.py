@@ -42,6 +42,7 @@ class Account:
         self.name = server.name
         self.remote = remote
         self.directory = directory
+        self.folders = []  # to be deleted
         self.has_uidplus = server.name not in ("mailutils", "minimal")
 
     def wire_name(self, folder):
@@ -52,6 +53,7 @@ class Account:
     def folder(self):
         folder = next(_folders)
         assert self.remote.do("create", folder) == []
+        self.folders.append(folder)
         return folder
 
     @contextlib.contextmanager
@@ -98,7 +100,10 @@ class Account:
 @pytest.fixture
 def account(authority, server, tmp_path):
     with Remote(server, authority.ca) as remote:
-        yield Account(server, remote, tmp_path)
+        found = Account(server, remote, tmp_path)
+        yield found
+        for folder in found.folders:
+            remote.do("delete", folder)
 
 
 def test_append_stores_what_was_given(account):

@@ -125,6 +125,40 @@ def canary_server(pem, monkeypatch, request):
     process.remove(directory)
 
 
+CERTIFICATES = """\
+ssl_ca = <{ca}
+ssl_verify_client_cert = yes
+ssl_require_crl = no
+auth_mechanisms = external
+auth_ssl_require_client_cert = yes
+auth_ssl_username_from_cert = yes
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+"""
+
+
+def test_a_client_certificate_logs_in(base, pem, authority, daemons):
+    """And one that another authority signed does not."""
+    stranger = tls.Authority(base / "stranger").issue("bob", host="bob")
+    server = Dovecot(base / "certificates", pem,
+                     extra=CERTIFICATES.format(ca=authority.ca)).start()
+    try:
+        options = account(authority, server)
+        del options["password"]
+        good = authority.issue("bob", host="bob")
+        daemon = daemons(**options, tls_cert=good).start()
+        daemon.folder().files()
+        process.wait_until(lambda: daemon.status()[0]["online"], "on line")
+        bad = daemons(**options, tls_cert=stranger)
+        done = bad.command("-f", bad.mount)
+        assert done.returncode == os.EX_NOPERM, done.stderr
+        assert "localhost:" in done.stderr
+    finally:
+        server.stop()
+
+
 def core_of(pid, directory):
     """All writable memory of a process, as gdb's gcore sees it."""
     done = subprocess.run(["gcore", "-o", directory / "core", str(pid)],

@@ -147,8 +147,8 @@ static int source_flags(struct db_conn *conn, struct push_intent *out)
 }
 
 /*
- * A copy that the server has, unless it may be of what was there before an
- * edit: that of a file which was kept, and that went before this one came.
+ * A copy that the server has.  That of a file which is kept may be from before
+ * an edit if it is to be removed.
  */
 static int find_source(struct db_conn *conn, const struct journal_row *row,
                        struct push_intent *out)
@@ -158,11 +158,19 @@ static int find_source(struct db_conn *conn, const struct journal_row *row,
 	if (err < 0)
 		return err;
 	err = journal_by_key(conn, out->folder, out->key, &source);
-	bool is_old = source.target == -1 &&
-	              (source.after != 0 || source.id < row->id);
-	if (err == 0 && is_old && out->message.is_kept)
+	if (err == 0 && source.target == -1 && out->message.is_kept)
 		return -ENOENT;
 	return err == -ENOENT ? 0 : err;
+}
+
+/* Will there be a copy, when what was sent of the message is known? */
+static bool is_source_due(struct db_conn *conn, const struct journal_row *row)
+{
+	struct journal_row other = { .id = 0 };
+	while (journal_by_message(conn, row->message, other.id, &other) == 0)
+		if (other.id != row->id)
+			return true;
+	return false;
 }
 
 /*
@@ -194,6 +202,8 @@ static int intend_birth(struct db_conn *conn, const struct journal_row *row,
 		out->what = PUSH_COPY;
 		return source_flags(conn, out);
 	}
+	if (err == -ENOENT && !is_here && is_source_due(conn, row))
+		return -EAGAIN;
 	out->what = PUSH_APPEND;
 	out->folder = row->target;
 	out->flags = wish->entry.flags;

@@ -128,6 +128,18 @@ static struct item *pick_item(struct sim *s)
 	return NULL;
 }
 
+/* What the user named keeps its name. */
+static struct cache_entry find_item(struct run *r, const struct item *item)
+{
+	struct cache_entry entry;
+	int64_t id = folder_id(r, item->folder);
+	for (int place = 0; place < CACHE_MAIL_PLACES; place++)
+		if (cache_name_find(r->rig.cache, id, (enum cache_place)place,
+		                    item->base, 0, &entry) == 0)
+			return entry;
+	fail_run(r->sim, "%s is not in %s", item->base, folders[item->folder]);
+}
+
 static int free_slot(const struct sim *s)
 {
 	for (int i = 0; i < ITEMS; i++)
@@ -257,9 +269,7 @@ static void link_one(struct run *r)
 	(void)snprintf(after.base, sizeof(after.base), "%d.%d", s->step, slot);
 	begin_deed(s, DEED_LINK, slot, &after);
 	/* In a folder where the message has a name already it has two. */
-	struct cache_entry e =
-		hand_entry(&r->hand, folder_id(r, item->folder), item->base);
-	if (e.message.links > 1) {
+	if (find_item(r, item).message.links > 1) {
 		s->deed = DEED_NONE;
 		return;
 	}
@@ -276,9 +286,7 @@ static void edit(struct run *r)
 	/* After a reset nobody knows what the old text looked like. */
 	if (item == NULL || s->tokens + 2 >= TOKENS || s->may_reset)
 		return;
-	struct cache_entry e =
-		hand_entry(&r->hand, folder_id(r, item->folder), item->base);
-	if (e.message.links > 1)
+	if (find_item(r, item).message.links > 1)
 		return;
 	char *fault = getenv("MAILMOUNT_FAULT");
 	fault = fault == NULL ? NULL : strdup(fault);
@@ -372,6 +380,14 @@ static void spoil(struct run *r)
 	size_t answered = draw(s, 2);
 	enum fake_loss loss = (enum fake_loss)draw(s, 5);
 	if (!s->may_be_late &&
+	    (loss == FAKE_LOST_LATE || loss == FAKE_LOST_MIXED))
+		loss = FAKE_LOST_DONE;
+	/*
+	 * A copy of what is not here, and that comes very late, is not known
+	 * for certain and stays; a move is known unless it is of one of many
+	 * identical messages, as there are here.
+	 */
+	if ((op == FAKE_COPY || op == FAKE_MOVE) &&
 	    (loss == FAKE_LOST_LATE || loss == FAKE_LOST_MIXED))
 		loss = FAKE_LOST_DONE;
 	if (loss == FAKE_LOST_HALF && op != FAKE_MOVE)

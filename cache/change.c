@@ -40,18 +40,35 @@ int change_is_mail(struct db_conn *conn, const struct cache_entry *entry,
 	return err;
 }
 
-/* Another name of the message in the same mailbox, to stand for it. */
+/* Does the server have, or get, a copy for this name? */
+static bool has_copy(struct db_conn *conn, const struct cache_entry *entry)
+{
+	char key[REMOTE_KEY_MAX + 1];
+	struct journal_row row = { .id = 0 };
+	if (db_entry_key(conn, entry, key) == 0 && key[0] != '\0')
+		return true;
+	while (journal_by_message(conn, entry->message.id, row.id, &row) == 0)
+		if (row.entry == entry->id && row.target == entry->folder)
+			return true;
+	return false;
+}
+
+/*
+ * Another name of the message in the same mailbox, to stand for it; without a
+ * copy of its own, if is_bare.
+ */
 static int find_other(struct db_conn *conn, const struct cache_entry *entry,
-                      struct cache_entry *out)
+                      bool is_bare, struct cache_entry *out)
 {
 	int err = db_entry_by_id(conn, entry->folder, entry->message.id, out);
-	if (err == 0 && out->id != entry->id && is_mail_name(out))
+	if (err == 0 && out->id != entry->id && is_mail_name(out) &&
+	    !(is_bare && has_copy(conn, out)))
 		return 0;
 	out->id = 0;
 	while ((err = db_entry_link(conn, entry->message.id, out->id, out)) ==
 	       0)
 		if (out->id != entry->id && out->folder == entry->folder &&
-		    is_mail_name(out))
+		    is_mail_name(out) && !(is_bare && has_copy(conn, out)))
 			return 0;
 	return err;
 }
@@ -66,7 +83,7 @@ static int leave(struct db_conn *conn, const struct cache_entry *entry,
 	int err = journal_begin(conn, entry, &row);
 	if (err < 0)
 		return err == -ENOENT ? 0 : err;
-	err = find_other(conn, entry, &other);
+	err = find_other(conn, entry, true, &other);
 	if (err == 0)
 		return journal_end(conn, &row, &other,
 		                   deadline_in(WRITE_DUST_MS));
@@ -91,7 +108,7 @@ static int arrive(struct cache *c, struct db_conn *conn,
 	*row_out = 0;
 	if (!c->can_append)
 		return 0;
-	int err = find_other(conn, entry, &other);
+	int err = find_other(conn, entry, false, &other);
 	if (err != -ENOENT)
 		return err;
 	return journal_birth(conn, entry, deadline_in(WRITE_DUST_MS), row_out);

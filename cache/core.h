@@ -19,10 +19,10 @@ struct session {
 	size_t index;
 	struct remote *remote;
 	pthread_t thread;
-	int failures;     /* in a row */
-	int rejections;   /* of our credentials, in a row */
-	bool was_useful;  /* something was done since it connected */
-	bool is_finished; /* rejected too often: idle until the end */
+	int failures;         /* in a row */
+	int rejections;       /* of our credentials, in a row */
+	bool was_useful;      /* something was done since it connected */
+	bool is_finished;     /* rejected too often: idle until the end */
 	struct recent recent; /* of push_journal() */
 };
 

@@ -259,7 +259,7 @@ const char *const db_sql[SQL_COUNT] = {
 		" UNION ALL "
 		"SELECT folder, key FROM journal WHERE message = ?1"
 		" AND id <> ?2 AND key IS NOT NULL AND is_void = 0"
-		" AND state IN (1, 0) LIMIT 1",
+		" AND state IN (0, 1, 4, 5) LIMIT 1",
 	[SQL_JOURNAL_LAST] = "SELECT coalesce(max(id), 0) FROM journal",
 	[SQL_JOURNAL_DUE] = "SELECT min(not_before) FROM journal"
 			    " WHERE state IN (0, 1, 2, 3)",

@@ -189,6 +189,8 @@ static int apply_to_row(struct pull *p, struct journal_row *row,
 	bool is_changed = false;
 	int err = 0;
 	see_row(p, row->id);
+	/* The row may end here: then the entry has the key, and was named. */
+	see(p, row->entry);
 	if (change->kind == REMOTE_GONE) {
 		/* A move of ours: its outcome is found out otherwise. */
 		if (row->state == JOURNAL_SENT || row->state == JOURNAL_LANDED)

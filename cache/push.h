@@ -84,8 +84,8 @@ struct push_after {
 		int err;
 	} * landed;
 	size_t landed_count, landed_capacity;
-	int64_t *ended; /* messages that may have nothing left */
-	size_t ended_count, ended_capacity;
+	struct cache_message *dead; /* nothing names them any more */
+	size_t dead_count, dead_capacity;
 };
 
 struct push {

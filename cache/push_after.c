@@ -27,11 +27,20 @@ static void add_moved(struct push_after *a, const struct cache_entry *old)
 	a->moved[a->moved_count++] = *old;
 }
 
-static void add_ended(struct push_after *a, int64_t message)
+/* If nothing names it any more it goes; after the commit its files do. */
+static int reap(struct db_conn *conn, int64_t message, struct push_after *a)
 {
-	a->ended = grow(a->ended, a->ended_count, &a->ended_capacity,
-	                sizeof(*a->ended));
-	a->ended[a->ended_count++] = message;
+	struct cache_message m;
+	bool is_dead = false;
+	int err = db_message_get(conn, message, &m);
+	if (err == 0)
+		err = journal_reap(conn, message, &is_dead);
+	if (err < 0 || !is_dead)
+		return err == -ENOENT ? 0 : err;
+	a->dead = grow(a->dead, a->dead_count, &a->dead_capacity,
+	               sizeof(*a->dead));
+	a->dead[a->dead_count++] = m;
+	return 0;
 }
 
 void push_after_landed(struct push_after *a, int64_t message, int err)
@@ -56,11 +65,10 @@ static int absorb(struct db_conn *conn, const struct journal_row *row,
 		return 0;
 	int err =
 		journal_absorb(conn, row->folder, row->key, &is_entry, &entry);
-	if (err == 0 && is_entry) {
-		add_moved(after, &entry);
-		add_ended(after, entry.message.id);
-	}
-	return err;
+	if (err < 0 || !is_entry)
+		return err;
+	add_moved(after, &entry);
+	return reap(conn, entry.message.id, after);
 }
 
 int push_took(struct db_conn *conn, struct journal_row *row,
@@ -85,8 +93,7 @@ int push_took(struct db_conn *conn, struct journal_row *row,
 		return err;
 	if (is_landed)
 		push_after_landed(after, row->message, 0);
-	add_ended(after, row->message);
-	return 0;
+	return reap(conn, row->message, after);
 }
 
 int push_gone(struct db_conn *conn, const struct journal_row *row,
@@ -101,41 +108,14 @@ int push_gone(struct db_conn *conn, const struct journal_row *row,
 		add_moved(after, &entry);
 	if (push_is_birth(row))
 		push_after_landed(after, row->message, 0);
-	add_ended(after, row->message);
-	return 0;
+	return reap(conn, row->message, after);
 }
 
 int push_drop(struct db_conn *conn, const struct journal_row *row,
               struct push_after *after)
 {
 	int err = journal_drop(conn, row);
-	if (err == 0)
-		add_ended(after, row->message);
-	return err;
-}
-
-/* A transaction of its own: most of what ended still has its name. */
-static void reap(struct cache *c, const struct push_after *a)
-{
-	struct db_conn *conn;
-	if (a->ended_count == 0 || db_begin(c->db, &conn) < 0)
-		return;
-	int64_t *dead = xcalloc(a->ended_count, sizeof(*dead));
-	size_t count = 0;
-	int err = 0;
-	for (size_t i = 0; i < a->ended_count && err == 0; i++) {
-		bool is_dead = false;
-		err = journal_reap(conn, a->ended[i], &is_dead);
-		if (err == 0 && is_dead)
-			dead[count++] = a->ended[i];
-	}
-	if (err < 0)
-		db_rollback(conn);
-	else
-		err = db_commit(conn);
-	for (size_t i = 0; i < count && err == 0; i++)
-		write_forget(c, dead[i]);
-	free(dead);
+	return err < 0 ? err : reap(conn, row->message, after);
 }
 
 void push_after_run(struct cache *c, struct push_after *a)
@@ -146,17 +126,21 @@ void push_after_run(struct cache *c, struct push_after *a)
 	}
 	for (size_t i = 0; i < a->landed_count; i++)
 		write_landed(c, a->landed[i].message, a->landed[i].err);
-	reap(c, a);
+	for (size_t i = 0; i < a->dead_count; i++) {
+		write_forget(c, a->dead[i].id);
+		if (a->dead[i].is_cached)
+			body_count(c->bodies, 0, a->dead[i].size);
+	}
 	a->moved_count = 0;
 	a->landed_count = 0;
-	a->ended_count = 0;
+	a->dead_count = 0;
 }
 
 void push_after_release(struct push_after *a)
 {
 	free(a->moved);
 	free(a->landed);
-	free(a->ended);
+	free(a->dead);
 }
 
 void write_landed(struct cache *c, int64_t message, int err)

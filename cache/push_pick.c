@@ -146,7 +146,10 @@ static int source_flags(struct db_conn *conn, struct push_intent *out)
 	                         sizeof(out->keywords_then));
 }
 
-/* A copy that the server has, unless it is of what this one replaces. */
+/*
+ * A copy that the server has.  That of a file which is kept may be from before
+ * an edit if it is to be removed.
+ */
 static int find_source(struct db_conn *conn, const struct journal_row *row,
                        struct push_intent *out)
 {
@@ -155,9 +158,19 @@ static int find_source(struct db_conn *conn, const struct journal_row *row,
 	if (err < 0)
 		return err;
 	err = journal_by_key(conn, out->folder, out->key, &source);
-	if (err == 0 && source.after == row->id)
+	if (err == 0 && source.target == -1 && out->message.is_kept)
 		return -ENOENT;
 	return err == -ENOENT ? 0 : err;
+}
+
+/* Will there be a copy, when what was sent of the message is known? */
+static bool is_source_due(struct db_conn *conn, const struct journal_row *row)
+{
+	struct journal_row other = { .id = 0 };
+	while (journal_by_message(conn, row->message, other.id, &other) == 0)
+		if (other.id != row->id)
+			return true;
+	return false;
 }
 
 /*
@@ -189,6 +202,8 @@ static int intend_birth(struct db_conn *conn, const struct journal_row *row,
 		out->what = PUSH_COPY;
 		return source_flags(conn, out);
 	}
+	if (err == -ENOENT && !is_here && is_source_due(conn, row))
+		return -EAGAIN;
 	out->what = PUSH_APPEND;
 	out->folder = row->target;
 	out->flags = wish->entry.flags;

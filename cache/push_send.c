@@ -28,7 +28,7 @@
 #define RETRY_MS     2000
 #define RETRY_MAX_MS (15 * 60 * 1000)
 /* A message that the server does not know: pulls tell why; then it is gone. */
-#define STALE_TRIES 3
+#define STALE_TRIES 7
 
 void push_trace_write(const struct push_trace *t, struct journal_row *row)
 {
@@ -410,7 +410,7 @@ static int take_stale(struct push *p, struct db_conn *conn,
 		return push_gone(conn, row, after);
 	row->err = -ESTALE;
 	jobs_pull_add(p->cache->jobs, g->folder, false, "", -1);
-	return take_back(conn, row, p->now + RETRY_MS);
+	return take_back(conn, row, p->now + retry_ms(row->tries - 1));
 }
 
 static int take_refused(struct push *p, struct db_conn *conn,

@@ -54,6 +54,7 @@ struct candidate {
 struct look {
 	struct journal_row row;
 	struct push_trace trace;
+	int rank;                /* see rank() */
 	struct candidate *found; /* borrowed from the settling; NULL: none */
 	int64_t others;          /* entries that look the same; if is_void */
 	bool is_done;
@@ -68,7 +69,7 @@ struct settling {
 	char *name;
 	struct look **looks;
 	size_t look_count, look_capacity;
-	/* Those of one mark, and what came since. */
+	/* For those looked for together: what came since their mark. */
 	bool is_void;
 	struct candidate **candidates;
 	size_t count, capacity;
@@ -86,6 +87,25 @@ static bool is_move(const struct look *l)
 	return l->row.folder != l->trace.folder;
 }
 
+/*
+ * Among identical messages: what landed is there, so that it is not left to
+ * what perhaps is not; and a move that was done has no source any more to be
+ * done again from.  Watches take what no row wants.
+ */
+static int rank(const struct look *l)
+{
+	int state = l->row.state == JOURNAL_LANDED ? 0 : 2;
+	return is_watch(l) ? 4 : state + (is_move(l) ? 0 : 1);
+}
+
+static int compare_ranks(const void *a, const void *b)
+{
+	const struct look *const *l = a, *const *m = b;
+	if ((*l)->rank != (*m)->rank)
+		return (*l)->rank - (*m)->rank;
+	return (*l)->row.id < (*m)->row.id ? -1 : 1;
+}
+
 static void add_look(struct settling *s, const struct journal_row *row,
                      const struct push_trace *trace)
 {
@@ -97,15 +117,15 @@ static void add_look(struct settling *s, const struct journal_row *row,
 	struct look *l = xmalloc(sizeof(*l));
 	l->row = *row;
 	l->trace = *trace;
+	l->rank = rank(l);
 	s->looks[s->look_count++] = l;
 }
 
-/* Rows first, then watches: what is found serves a row. */
 static int load(struct settling *s)
 {
 	static const enum journal_state states[] = {
-		JOURNAL_SENT,
 		JOURNAL_LANDED,
+		JOURNAL_SENT,
 		JOURNAL_WATCH,
 	};
 	struct journal_row row;
@@ -137,7 +157,16 @@ static int load(struct settling *s)
 		db_rollback(conn);
 		return err;
 	}
+	if (s->look_count > 0)
+		qsort(s->looks, s->look_count, sizeof(struct look *),
+		      compare_ranks);
 	return db_commit(conn);
+}
+
+/* What a server that counts as most do says of it. */
+static bool is_size_close(const struct look *l, uint64_t size)
+{
+	return size + 2 >= l->trace.wire_size && size <= l->trace.wire_size + 2;
 }
 
 static bool is_size_like(const struct look *l, uint64_t size)
@@ -147,7 +176,7 @@ static bool is_size_like(const struct look *l, uint64_t size)
 		return l->trace.has_digest;
 	/* Content decides; some servers count line ends as one byte. */
 	uint64_t least = l->trace.has_digest ? wire - wire / 8 : wire;
-	return size + 2 >= least && size <= wire + 2;
+	return is_size_close(l, size) || (size >= least && size <= wire);
 }
 
 static bool is_like(const struct look *l, const struct candidate *c)
@@ -156,12 +185,13 @@ static bool is_like(const struct look *l, const struct candidate *c)
 	       is_size_like(l, c->size);
 }
 
-static bool is_same_mark(const struct look *a, const struct look *b)
+/* Those of one mark are looked for with one call, a rank after the other. */
+static bool is_together(const struct look *a, const struct look *b)
 {
-	return strcmp(a->trace.mark, b->trace.mark) == 0;
+	return a->rank == b->rank && strcmp(a->trace.mark, b->trace.mark) == 0;
 }
 
-/* What is like any of the looks of this mark. */
+/* What is like any of those looked for with first. */
 static void add_candidate(struct settling *s, const struct look *first,
                           const struct remote_change *change)
 {
@@ -172,7 +202,7 @@ static void add_candidate(struct settling *s, const struct look *first,
 	};
 	bool is_any = false;
 	for (size_t i = 0; i < s->look_count; i++) {
-		if (!is_same_mark(s->looks[i], first) ||
+		if (!is_together(s->looks[i], first) ||
 		    !is_like(s->looks[i], &c))
 			continue;
 		is_any = true;
@@ -308,11 +338,12 @@ static bool is_other(struct db_conn *conn, const struct look *l,
 	struct journal_row row = { .id = 0 };
 	struct db_source source;
 	if (db_source_get(conn, entry->message.id, &source) == 0 &&
-	    source.claimed_size > 0 && !is_size_like(l, source.claimed_size))
+	    source.claimed_size > 0 && !is_size_close(l, source.claimed_size))
 		return false;
 	while (journal_by_message(conn, entry->message.id, row.id, &row) == 0)
-		if (row.state == JOURNAL_SENT || row.state == JOURNAL_LANDED ||
-		    push_is_birth(&row))
+		if (row.entry == entry->id && row.state != JOURNAL_WATCH &&
+		    (row.state == JOURNAL_SENT || row.state == JOURNAL_LANDED ||
+		     push_is_birth(&row)))
 			return false;
 	return true;
 }
@@ -356,7 +387,9 @@ static int count_others(struct settling *s, struct look *l)
 			return n;
 	}
 	for (size_t i = 0; i < s->count; i++)
-		if (s->candidates[i]->is_known && is_like(l, s->candidates[i]))
+		if (s->candidates[i]->is_known &&
+		    is_like(l, s->candidates[i]) &&
+		    is_size_close(l, s->candidates[i]->size))
 			l->others--;
 	return 0;
 }
@@ -406,7 +439,7 @@ static int match(struct settling *s, const struct look *first)
 {
 	for (size_t i = 0; i < s->look_count; i++) {
 		struct look *l = s->looks[i];
-		if (!is_same_mark(l, first))
+		if (!is_together(l, first))
 			continue;
 		/* Where a watch's mark is void nothing is certain. */
 		if (is_watch(l) && s->is_void)
@@ -620,7 +653,7 @@ static int save(struct settling *s, const struct look *first,
 		return err;
 	for (size_t i = 0; i < s->look_count && err == 0; i++) {
 		struct look *l = s->looks[i];
-		if (l->is_done || !is_same_mark(l, first))
+		if (l->is_done || !is_together(l, first))
 			continue;
 		err = l->found != NULL ? take_found(s, conn, l, &after)
 		                       : take_missing(s, conn, l, &after,

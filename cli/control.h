@@ -1,5 +1,5 @@
 /*
- * The socket between `mailmount status` and the daemon: "control" in an
+ * The socket between the daemon and whoever asks it, as `mailmount status`: "control" in an
  * account's state directory.  One line asks, the answer is all there is to
  * read.  Only the same user, and root, may ask.
  */

@@ -63,6 +63,7 @@ static int open_services(struct daemon *d)
 		auto_free char *why = NULL;
 		int err = service_open(&d->services[i], account, &why);
 		d->services[i].mountpoint = d->config->mountpoint;
+		d->services[i].is_single = d->config->is_single;
 		d->service_count++;
 		if (err < 0) {
 			/* The cache names the account. */

@@ -77,17 +77,30 @@ void mailbox_close(struct mailbox *m)
 			(void)close(take_fd(&m->places[i]));
 }
 
+int mailbox_make(const char *path)
+{
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	for (int i = 0; i < MAILBOX_PLACES; i++) {
+		auto_free char *place =
+			xasprintf("%s/%s", path, place_names[i]);
+		if (mkdir(place, 0700) < 0 && errno != EEXIST)
+			return -errno;
+	}
+	return 0;
+}
+
 int mailbox_create(struct mailbox *m, struct mailbox_draft *draft_out)
 {
 	char host[HOST_MAX + 1];
 	put_host(host, sizeof(host));
 	(void)snprintf(draft_out->name, sizeof(draft_out->name),
-	               "%sQ%" PRIu64 ".%s", m->stem, m->delivered, host);
+	               "%sQ%" PRIu64 ".%s", m->stem, m->name_count, host);
 	draft_out->fd = openat(m->places[MAILBOX_TMP], draft_out->name,
 	                       O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (draft_out->fd < 0)
 		return -errno;
-	m->delivered++;
+	m->name_count++;
 	return 0;
 }
 
@@ -114,6 +127,7 @@ int mailbox_deliver(struct mailbox *m, struct mailbox_draft *draft,
 	                     m->places[place], name);
 	if (err < 0)
 		return err;
+	m->delivered++;
 	return close(take_fd(&draft->fd)) < 0 ? -errno : 0;
 }
 

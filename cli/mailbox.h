@@ -18,7 +18,8 @@ enum mailbox_place { MAILBOX_NEW, MAILBOX_CUR, MAILBOX_TMP, MAILBOX_PLACES };
 struct mailbox {
 	int places[MAILBOX_PLACES]; /* descriptors; -1 */
 	char stem[128];             /* of the names of what we deliver */
-	uint64_t delivered;         /* so many names were used */
+	uint64_t name_count;        /* so many were used */
+	uint64_t delivered;
 };
 
 /*
@@ -27,6 +28,8 @@ struct mailbox {
  */
 int mailbox_open(struct mailbox *m, const char *path);
 void mailbox_close(struct mailbox *m);
+/* Make the directories that are not there.  0 or -errno. */
+int mailbox_make(const char *path);
 
 /* A message that is being written. */
 struct mailbox_draft {

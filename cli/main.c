@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/background.h"
+#include "cli/changes.h"
 #include "cli/check.h"
 #include "cli/config.h"
 #include "cli/daemon.h"
@@ -18,6 +19,7 @@
 #include "cli/import.h"
 #include "cli/mountpoint.h"
 #include "cli/options.h"
+#include "cli/queue.h"
 #include "cli/status.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -107,46 +109,82 @@ static int complain_of_account(const char *name, const struct config *config)
 	return EX_USAGE;
 }
 
+static int run_command(const struct options *options,
+                       const struct config_account *const *accounts,
+                       size_t count)
+{
+	switch (options->command) {
+	case COMMAND_CHECK:
+		log_open(log_level_of(options->verbosity), false);
+		return check_show(accounts, count, stdout);
+	case COMMAND_STATUS:
+		return status_show(accounts, count, options->is_json, stdout);
+	case COMMAND_SYNC:
+		return changes_sync(accounts, count, options->timeout_ms);
+	case COMMAND_QUEUE:
+		if (options->export_dir != NULL)
+			return queue_export(accounts, count,
+			                    options->export_dir);
+		return queue_show(accounts, count, options->is_json, stdout);
+	case COMMAND_CONFIRM:
+		return changes_order(accounts, count, CHANGES_CONFIRM);
+	case COMMAND_UNDO:
+		return changes_order(accounts, count, CHANGES_UNDO);
+	case COMMAND_RETRY:
+		return changes_order(accounts, count, CHANGES_RETRY);
+	case COMMAND_MOUNT:
+		return run_mount(options, accounts, count);
+	case COMMAND_UNMOUNT:
+	case COMMAND_IMPORT:
+	case COMMAND_EXPORT:
+	case COMMAND_HELP:
+	case COMMAND_VERSION:
+		break;
+	}
+	return EX_SOFTWARE;
+}
+
 static int run_on_accounts(const struct options *options,
                            const struct config *config)
 {
 	size_t count = options->word_count;
-	bool is_all = count == 0;
-	if (is_all)
-		count = config->account_count;
+	size_t size = count > 0 ? count : config->account_count;
 	auto_free const struct config_account **accounts =
-		xcalloc(count, sizeof(struct config_account *));
+		xcalloc(size, sizeof(struct config_account *));
 	for (size_t i = 0; i < count; i++) {
-		accounts[i] =
-			is_all ? &config->accounts[i]
-			       : config_account_find(config, options->words[i]);
+		const char *name = options->words[i];
+		accounts[i] = config_account_find(config, name);
 		if (accounts[i] == NULL)
-			return complain_of_account(options->words[i], config);
+			return complain_of_account(name, config);
 	}
-	if (options->command == COMMAND_CHECK) {
-		log_open(log_level_of(options->verbosity), false);
-		return check_show(accounts, count, stdout);
-	}
-	if (options->command == COMMAND_STATUS)
-		return status_show(accounts, count, options->is_json, stdout);
-	return run_mount(options, accounts, count);
+	for (; count < size; count++)
+		accounts[count] = &config->accounts[count];
+	return run_command(options, accounts, count);
 }
 
-static int run_with_config(const struct options *options)
+/* The file that options name, or the usual one. */
+static int load(const struct options *options, struct config *config_out,
+                struct strbuf *why)
 {
 	struct config_dirs dirs;
 	config_dirs_init(&dirs);
 	const char *path =
 		options->config != NULL ? options->config : dirs.config;
+	int err = config_read(path, &dirs, MAILMOUNT_VERSION, config_out, why);
+	config_dirs_release(&dirs);
+	return err;
+}
+
+static int run_with_config(const struct options *options)
+{
 	auto_strbuf struct strbuf why = { 0 };
 	struct config config;
-	int err = config_read(path, &dirs, MAILMOUNT_VERSION, &config, &why);
+	int err = load(options, &config, &why);
 	if (err < 0)
 		(void)fputs(strbuf_text(&why), stderr);
 	if (err == -ENOENT)
 		(void)fprintf(stderr, "Write one; this is all it needs:\n\n%s",
 		              config_example);
-	config_dirs_release(&dirs);
 	if (err < 0)
 		return EX_CONFIG;
 	int code = run_on_accounts(options, &config);
@@ -154,16 +192,34 @@ static int run_with_config(const struct options *options)
 	return code;
 }
 
+/* It is only for information: without a configuration there is none. */
+static void find_waiting(const struct options *options, const char *mountpoint,
+                         struct strbuf *text)
+{
+	auto_strbuf struct strbuf why = { 0 };
+	struct config config;
+	if (load(options, &config, &why) < 0)
+		return;
+	for (size_t i = 0; i < config.account_count; i++)
+		changes_waiting(&config.accounts[i], mountpoint, text);
+	config_release(&config);
+}
+
 static int run_unmount(const struct options *options)
 {
 	auto_free char *why = NULL;
 	auto_free char *mountpoint = NULL;
+	auto_strbuf struct strbuf waiting = { 0 };
 	int err = mountpoint_resolve(options->dir, &mountpoint, &why);
-	if (err == 0)
+	if (err == 0) {
+		find_waiting(options, mountpoint, &waiting);
 		err = fs_unmount(mountpoint, &why);
+	}
 	if (err < 0)
 		(void)fprintf(stderr, "mailmount: %s\n",
 		              why != NULL ? why : strerror(-err));
+	else
+		(void)fputs(strbuf_text(&waiting), stdout);
 	return exit_code(err);
 }
 
@@ -181,6 +237,11 @@ static int run(const struct options *options)
 	case COMMAND_MOUNT:
 	case COMMAND_CHECK:
 	case COMMAND_STATUS:
+	case COMMAND_SYNC:
+	case COMMAND_QUEUE:
+	case COMMAND_CONFIRM:
+	case COMMAND_UNDO:
+	case COMMAND_RETRY:
 		return run_with_config(options);
 	case COMMAND_IMPORT:
 		return import_run(options->words[0], options->words[1]);

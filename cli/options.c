@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/value.h"
 #include "util/cleanup.h"
 #include "util/mem.h"
 
@@ -13,6 +15,9 @@ const char options_usage[] =
 	"       mailmount -u DIR\n"
 	"       mailmount check [ACCOUNT]\n"
 	"       mailmount status [--json] [ACCOUNT]\n"
+	"       mailmount sync [--timeout TIME] [ACCOUNT...]\n"
+	"       mailmount queue [--json | --export DIR] [ACCOUNT]\n"
+	"       mailmount confirm | undo | retry [ACCOUNT]\n"
 	"       mailmount import MBOX MAILDIR\n"
 	"       mailmount export MAILDIR MBOX\n"
 	"\n"
@@ -22,13 +27,24 @@ const char options_usage[] =
 	"  -u, --unmount      unmount DIR\n"
 	"  -v, --verbose      say more; twice: everything\n"
 	"      --config FILE  instead of ~/.config/mailmount/config\n"
-	"      --json         status for programs\n"
+	"      --json         status and queue for programs\n"
+	"      --timeout TIME wait no longer for the server\n"
+	"      --export DIR   copy what was refused to a Maildir\n"
 	"      --version\n"
 	"      --help\n"
 	"\n"
 	"See mailmount(1), mailmount.conf(5).\n";
 
-enum { OPT_CONFIG = 256, OPT_JSON, OPT_VERSION, OPT_HELP };
+enum {
+	OPT_CONFIG = 256,
+	OPT_JSON,
+	OPT_TIMEOUT,
+	OPT_EXPORT,
+	OPT_VERSION,
+	OPT_HELP,
+};
+
+#define TIMEOUT_MAX_S (24 * 3600)
 
 static const struct option long_options[] = {
 	{ "foreground", no_argument, NULL, 'f' },
@@ -36,6 +52,8 @@ static const struct option long_options[] = {
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "config", required_argument, NULL, OPT_CONFIG },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "export", required_argument, NULL, OPT_EXPORT },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
@@ -102,6 +120,17 @@ static int parse_mount_options(const char *list, struct options *options,
 	return 0;
 }
 
+static int parse_timeout(const char *text, struct options *options,
+                         struct strbuf *why)
+{
+	const char *wrong =
+		value_duration(text, 0, TIMEOUT_MAX_S, &options->timeout_ms);
+	if (wrong == NULL)
+		return 0;
+	strbuf_printf(why, "--timeout: \"%s\" %s", text, wrong);
+	return -EINVAL;
+}
+
 static int parse_option(int opt, const char *arg, struct options *options,
                         struct strbuf *why)
 {
@@ -123,6 +152,11 @@ static int parse_option(int opt, const char *arg, struct options *options,
 		return 0;
 	case OPT_JSON:
 		options->is_json = true;
+		return 0;
+	case OPT_TIMEOUT:
+		return parse_timeout(optarg, options, why);
+	case OPT_EXPORT:
+		options->export_dir = optarg;
 		return 0;
 	case OPT_VERSION:
 		options->command = COMMAND_VERSION;
@@ -147,6 +181,11 @@ static const struct subcommand {
 } subcommands[] = {
 	{ "check", COMMAND_CHECK, 0, 1, "[ACCOUNT]" },
 	{ "status", COMMAND_STATUS, 0, 1, "[ACCOUNT]" },
+	{ "sync", COMMAND_SYNC, 0, INT_MAX, "[ACCOUNT...]" },
+	{ "queue", COMMAND_QUEUE, 0, 1, "[ACCOUNT]" },
+	{ "confirm", COMMAND_CONFIRM, 0, 1, "[ACCOUNT]" },
+	{ "undo", COMMAND_UNDO, 0, 1, "[ACCOUNT]" },
+	{ "retry", COMMAND_RETRY, 0, 1, "[ACCOUNT]" },
 	{ "import", COMMAND_IMPORT, 2, 2, "MBOX MAILDIR" },
 	{ "export", COMMAND_EXPORT, 2, 2, "MAILDIR MBOX" },
 };
@@ -196,6 +235,21 @@ static int parse_mount(int argc, char **argv, struct options *options,
 	return 0;
 }
 
+/* Some options are for some commands. */
+static int check_options(const struct options *options, struct strbuf *why)
+{
+	bool is_queue = options->command == COMMAND_QUEUE;
+	if (options->is_json && !is_queue && options->command != COMMAND_STATUS)
+		strbuf_puts(why, "--json goes with status and queue");
+	else if (options->export_dir != NULL && !is_queue)
+		strbuf_puts(why, "--export goes with queue");
+	else if (options->export_dir != NULL && options->is_json)
+		strbuf_puts(why, "--export and --json: give one of them");
+	else if (options->timeout_ms >= 0 && options->command != COMMAND_SYNC)
+		strbuf_puts(why, "--timeout goes with sync");
+	return why->len > 0 ? -EINVAL : 0;
+}
+
 static int parse_arguments(int argc, char **argv, struct options *options,
                            struct strbuf *why)
 {
@@ -210,17 +264,14 @@ static int parse_arguments(int argc, char **argv, struct options *options,
 	                      : parse_mount(argc, argv, options, why);
 	if (err < 0)
 		return err;
-	if (options->is_json && options->command != COMMAND_STATUS) {
-		strbuf_puts(why, "--json goes with status");
-		return -EINVAL;
-	}
-	return 0;
+	return check_options(options, why);
 }
 
 int options_parse(int argc, char **argv, struct options *options_out,
                   struct strbuf *why)
 {
-	*options_out = (struct options){ .command = COMMAND_MOUNT };
+	*options_out =
+		(struct options){ .command = COMMAND_MOUNT, .timeout_ms = -1 };
 	optind = 0; /* glibc: forget an earlier run */
 	for (;;) {
 		int at = optind > 0 ? optind : 1;

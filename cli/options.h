@@ -14,6 +14,11 @@ enum command {
 	COMMAND_UNMOUNT,
 	COMMAND_CHECK,
 	COMMAND_STATUS,
+	COMMAND_SYNC,
+	COMMAND_QUEUE,
+	COMMAND_CONFIRM,
+	COMMAND_UNDO,
+	COMMAND_RETRY,
 	COMMAND_IMPORT,
 	COMMAND_EXPORT,
 	COMMAND_HELP,
@@ -33,7 +38,9 @@ struct options {
 	struct strbuf kernel; /* mount options for the kernel, by commas */
 	bool is_foreground;
 	bool is_json;
-	int verbosity; /* how often -v was given */
+	int timeout_ms;         /* SYNC; -1: none given */
+	const char *export_dir; /* borrowed from argv; QUEUE; NULL: none */
+	int verbosity;          /* how often -v was given */
 };
 
 /*

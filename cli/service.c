@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/answer.h"
 #include "cli/control.h"
+#include "cli/queue.h"
 #include "cli/status.h"
 #include "popclient/popclient.h"
 #include "util/cleanup.h"
@@ -126,19 +128,75 @@ void service_release(struct service *s)
 		cache_close(take(s->cache));
 }
 
+static char *answer_status(struct service *s)
+{
+	struct cache_status status;
+	cache_status(s->cache, &status);
+	return status_to_json(s->account->name, s->mountpoint, getpid(),
+	                      &status);
+}
+
+static char *answer_queue(struct service *s)
+{
+	auto_strbuf struct strbuf rows = { 0 };
+	int64_t total = cache_queue(s->cache, queue_add, &rows);
+	auto_free char *directory =
+		s->is_single
+			? xstrdup(s->mountpoint)
+			: xasprintf("%s/%s", s->mountpoint, s->account->name);
+	return queue_to_json(s->account->name, directory, &rows, total);
+}
+
+/* Counted before: who asks wants to know what is sent because of it. */
+static char *flush(struct service *s, bool is_again)
+{
+	struct cache_status status;
+	cache_status(s->cache, &status);
+	int err = cache_flush(s->cache, is_again);
+	int64_t count = is_again ? status.refused : status.pending;
+	return answer_count_to_json(s->account->name, err < 0 ? err : count);
+}
+
+static char *answer_flush(struct service *s)
+{
+	return flush(s, false);
+}
+
+static char *answer_retry(struct service *s)
+{
+	return flush(s, true);
+}
+
+static char *answer_confirm(struct service *s)
+{
+	return answer_count_to_json(s->account->name, cache_confirm(s->cache));
+}
+
+static char *answer_undo(struct service *s)
+{
+	return answer_count_to_json(s->account->name, cache_undo(s->cache));
+}
+
 void service_answer(struct service *s)
 {
+	static const struct {
+		const char *request;
+		char *(*answer)(struct service *s);
+	} requests[] = {
+		{ "status", answer_status },   { "queue", answer_queue },
+		{ "flush", answer_flush },     { "retry", answer_retry },
+		{ "confirm", answer_confirm }, { "undo", answer_undo },
+	};
 	char request[CONTROL_REQUEST_MAX + 1];
 	auto_fd int fd = control_accept(s->control_fd, request);
 	if (fd < 0)
 		return;
-	if (strcmp(request, "status") != 0) {
-		control_answer(fd, "{\"error\": \"no such request\"}\n");
-		return;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		if (strcmp(request, requests[i].request) == 0) {
+			auto_free char *text = requests[i].answer(s);
+			control_answer(fd, text);
+			return;
+		}
 	}
-	struct cache_status status;
-	cache_status(s->cache, &status);
-	auto_free char *text = status_to_json(s->account->name, s->mountpoint,
-	                                      getpid(), &status);
-	control_answer(fd, text);
+	control_answer(fd, "{\"failure\": \"no such request\"}\n");
 }

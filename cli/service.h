@@ -17,6 +17,7 @@
 struct service {
 	const struct config_account *account; /* borrowed from the config */
 	const char *mountpoint;               /* borrowed from the daemon */
+	bool is_single;    /* nothing else is mounted there */
 	struct wake *wake; /* borrowed from the daemon: first_list changed */
 	struct cache *cache;
 	int control_fd;

@@ -1,46 +1,37 @@
 #include "cli/status.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "cli/control.h"
+#include "cli/answer.h"
 #include "util/cleanup.h"
-
-/* Server words and paths may be no UTF-8, which JSON must be. */
-static json_t *text_json(const char *text)
-{
-	json_t *json = json_string(text);
-	if (json != NULL)
-		return json;
-	auto_strbuf struct strbuf ascii = { 0 };
-	for (; *text != '\0'; text++)
-		strbuf_putc(&ascii, (*text & 0x80) != 0 ? '?' : *text);
-	return json_string(strbuf_text(&ascii));
-}
 
 char *status_to_json(const char *account, const char *mountpoint, pid_t pid,
                      const struct cache_status *status)
 {
 	json_t *json = json_pack(
-		"{s:s, s:b, s:o, s:I, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"{s:s, s:b, s:o, s:I, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I,"
+		" s:I, s:I, s:I}",
 		"account", account, "mounted", 1, "mountpoint",
-		text_json(mountpoint), "pid", (json_int_t)pid, "online",
-		(int)status->is_online, "failure", text_json(status->failure),
-		"folders", (json_int_t)status->folders, "folders_listed",
+		answer_string(mountpoint), "pid", (json_int_t)pid, "online",
+		(int)status->is_online, "failure",
+		answer_string(status->failure), "folders",
+		(json_int_t)status->folders, "folders_listed",
 		(json_int_t)status->folders_listed, "messages",
 		(json_int_t)status->messages, "cached_bytes",
 		(json_int_t)status->cached_bytes, "cache_size",
 		(json_int_t)status->size_limit, "waiting",
-		(json_int_t)status->bodies_waiting);
+		(json_int_t)status->bodies_waiting, "pending",
+		(json_int_t)status->pending, "held", (json_int_t)status->held,
+		"refused", (json_int_t)status->refused);
 	if (status->listing[0] != '\0')
 		(void)json_object_set_new(
 			json, "listing",
 			json_pack("{s:o, s:I, s:I}", "folder",
-		                  text_json(status->listing), "done",
+		                  answer_string(status->listing), "done",
 		                  (json_int_t)status->listing_done, "total",
 		                  (json_int_t)status->listing_total));
 	char *text = json_dumps(json, JSON_COMPACT);
@@ -48,33 +39,6 @@ char *status_to_json(const char *account, const char *mountpoint, pid_t pid,
 	if (text == NULL)
 		abort();
 	return text;
-}
-
-/* What the account's daemon says; if there is none, that. */
-static json_t *ask(const struct config_account *account)
-{
-	auto_strbuf struct strbuf answer = { 0 };
-	int err = control_ask(account->state_dir, "status", &answer);
-	json_t *json =
-		err < 0 ? NULL : json_loads(strbuf_text(&answer), 0, NULL);
-	if (json_is_object(json))
-		return json;
-	json_decref(json);
-	bool is_absent = err == -ENOENT || err == -ECONNREFUSED;
-	return json_pack("{s:s, s:b, s:s}", "account", account->name, "mounted",
-	                 0, "failure",
-	                 is_absent ? "" : "its daemon does not answer");
-}
-
-static int64_t number_of(const json_t *json, const char *key)
-{
-	return json_integer_value(json_object_get(json, key));
-}
-
-static const char *text_of(const json_t *json, const char *key)
-{
-	const char *text = json_string_value(json_object_get(json, key));
-	return text != NULL ? text : "";
 }
 
 static void print_size(int64_t bytes, char *text, size_t size)
@@ -91,47 +55,59 @@ static void print_size(int64_t bytes, char *text, size_t size)
 	               units[unit]);
 }
 
-/* Server text goes to a terminal: no control bytes. */
-static void print_safe(FILE *out, const char *text)
+/* What is to be sent to the server, and what holds it up. */
+static void show_changes(FILE *out, const json_t *json)
 {
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-		(void)fputc(c < 0x20 || c == 0x7f ? '?' : c, out);
-	}
+	int64_t held = answer_number(json, "held");
+	int64_t refused = answer_number(json, "refused");
+	if (answer_number(json, "pending") > 0)
+		(void)fprintf(out, "    %" PRId64 " changes wait to be sent\n",
+		              answer_number(json, "pending"));
+	if (held > 0)
+		(void)fprintf(out,
+		              "    %" PRId64 " deletions are held: "
+		              "`mailmount confirm` or `mailmount undo`\n",
+		              held);
+	if (refused > 0)
+		(void)fprintf(out,
+		              "    %" PRId64 " changes were refused: see "
+		              "`mailmount queue`, then `mailmount retry`\n",
+		              refused);
 }
 
 static void show_mounted(FILE *out, const json_t *json)
 {
 	char cached[16], limit[16], folders[48];
-	print_size(number_of(json, "cached_bytes"), cached, sizeof(cached));
-	print_size(number_of(json, "cache_size"), limit, sizeof(limit));
+	print_size(answer_number(json, "cached_bytes"), cached, sizeof(cached));
+	print_size(answer_number(json, "cache_size"), limit, sizeof(limit));
 	(void)snprintf(folders, sizeof(folders), "%" PRId64 "/%" PRId64,
-	               number_of(json, "folders_listed"),
-	               number_of(json, "folders"));
-	bool is_online = json_is_true(json_object_get(json, "online"));
+	               answer_number(json, "folders_listed"),
+	               answer_number(json, "folders"));
+	bool is_online = answer_is(json, "online");
 	(void)fprintf(out, "%-16s %-11s %9s %10" PRId64 " %7s/%-6s ",
-	              text_of(json, "account"),
+	              answer_text(json, "account"),
 	              is_online ? "online" : "offline", folders,
-	              number_of(json, "messages"), cached, limit);
-	print_safe(out, text_of(json, "mountpoint"));
+	              answer_number(json, "messages"), cached, limit);
+	answer_print(out, answer_text(json, "mountpoint"));
 	(void)fputc('\n', out);
-	if (!is_online && *text_of(json, "failure") != '\0') {
+	if (!is_online && *answer_text(json, "failure") != '\0') {
 		(void)fputs("    ", out);
-		print_safe(out, text_of(json, "failure"));
+		answer_print(out, answer_text(json, "failure"));
 		(void)fputc('\n', out);
 	}
 	const json_t *listing = json_object_get(json, "listing");
 	if (listing != NULL) {
 		(void)fputs("    listing ", out);
-		print_safe(out, text_of(listing, "folder"));
+		answer_print(out, answer_text(listing, "folder"));
 		(void)fprintf(out, ": %" PRId64 " of %" PRId64 "\n",
-		              number_of(listing, "done"),
-		              number_of(listing, "total"));
+		              answer_number(listing, "done"),
+		              answer_number(listing, "total"));
 	}
-	if (number_of(json, "waiting") > 0)
+	if (answer_number(json, "waiting") > 0)
 		(void)fprintf(out,
 		              "    %" PRId64 " opens wait for the server\n",
-		              number_of(json, "waiting"));
+		              answer_number(json, "waiting"));
+	show_changes(out, json);
 }
 
 static void show_table(FILE *out, const json_t *all)
@@ -142,14 +118,15 @@ static void show_table(FILE *out, const json_t *all)
 	json_t *json;
 	json_array_foreach(all, i, json)
 	{
-		if (json_is_true(json_object_get(json, "mounted"))) {
+		if (answer_is(json, "mounted")) {
 			show_mounted(out, json);
 			continue;
 		}
 		(void)fprintf(out, "%-16s not mounted",
-		              text_of(json, "account"));
-		if (*text_of(json, "failure") != '\0')
-			(void)fprintf(out, ": %s", text_of(json, "failure"));
+		              answer_text(json, "account"));
+		if (*answer_text(json, "failure") != '\0')
+			(void)fprintf(out, ": %s",
+			              answer_text(json, "failure"));
 		(void)fputc('\n', out);
 	}
 }
@@ -160,8 +137,8 @@ int status_show(const struct config_account *const *accounts, size_t count,
 	json_t *all = json_array();
 	int code = EX_OK;
 	for (size_t i = 0; i < count; i++) {
-		json_t *json = ask(accounts[i]);
-		if (!json_is_true(json_object_get(json, "online")))
+		json_t *json = answer_get(accounts[i], "status");
+		if (!answer_is(json, "online"))
 			code = EX_UNAVAILABLE;
 		(void)json_array_append_new(all, json);
 	}

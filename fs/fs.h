@@ -14,6 +14,12 @@ enum fs_layout {
 	FS_MAILDIRPP, /* cur, .Lists.cryptography/cur */
 };
 
+/*
+ * Where a folder is below its account's directory; folder is its full name.
+ * To be freed.
+ */
+char *fs_folder_path(enum fs_layout layout, const char *folder);
+
 struct fs_account {
 	const char *name; /* a directory of its own, if there are several */
 	struct cache *cache;

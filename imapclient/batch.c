@@ -6,6 +6,7 @@
 
 #include "imapclient/key.h"
 #include "imapclient/refusal.h"
+#include "imapclient/search.h"
 #include "imapclient/seqset.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -18,8 +19,8 @@ static int compare(const void *a, const void *b)
 	return (x->uid > y->uid) - (x->uid < y->uid);
 }
 
-void imap_items_init(struct imap_items *items, const struct imap_session *s,
-                     struct remote_wish *wishes, size_t count)
+int imap_items_init(struct imap_items *items, struct imap_session *s,
+                    struct remote_wish *wishes, size_t count)
 {
 	*items = (struct imap_items){
 		.list = xcalloc(count + 1, sizeof(*items->list)),
@@ -33,6 +34,10 @@ void imap_items_init(struct imap_items *items, const struct imap_session *s,
 				(struct imap_item){ uid, &wishes[i] };
 	}
 	qsort(items->list, items->count, sizeof(*items->list), compare);
+	/* A server that has it was never seen to mistake a UID. */
+	return imap_session_has(s, IMAP_CAP_UIDPLUS)
+	               ? 0
+	               : imap_search_items(s, items);
 }
 
 void imap_items_release(struct imap_items *items)

@@ -67,11 +67,12 @@ struct imap_flight {
 };
 
 /*
- * The wishes whose key is of the selected mailbox.  The others are refused with
- * -ESTALE.
+ * The wishes whose key is of the selected mailbox, and that are there as far as
+ * can be told.  The others are refused with -ESTALE.  Returns 0 or an error of
+ * session scope.
  */
-void imap_items_init(struct imap_items *items, const struct imap_session *s,
-                     struct remote_wish *wishes, size_t count);
+int imap_items_init(struct imap_items *items, struct imap_session *s,
+                    struct remote_wish *wishes, size_t count);
 void imap_items_release(struct imap_items *items);
 
 /* The first with this UID, or NULL. */

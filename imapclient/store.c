@@ -86,6 +86,24 @@ static int store(struct imap_flight *f, const struct imap_item *items,
 	return imap_flight_send(f, items, count, verbs, verb_count);
 }
 
+/*
+ * Mailutils keeps flags to itself until the mailbox is left.  A server like it
+ * is known by what it lacks.
+ */
+static int keep(struct imap_session *s, struct remote_wish *wishes,
+                size_t count)
+{
+	if (imap_session_has(s, IMAP_CAP_UIDPLUS) ||
+	    !imap_session_has(s, IMAP_CAP_UNSELECT))
+		return 0;
+	int err = imap_session_refresh(s);
+	for (size_t i = 0; i < count && err < 0; i++) {
+		if (wishes[i].fate == REMOTE_DONE)
+			wishes[i].fate = REMOTE_UNKNOWN;
+	}
+	return err;
+}
+
 int imap_store_flags(struct imap_remote *c, const char *folder,
                      struct remote_wish *wishes, size_t count)
 {
@@ -94,7 +112,9 @@ int imap_store_flags(struct imap_remote *c, const char *folder,
 	int err = imap_open_for_change(c, folder);
 	if (err < 0)
 		return imap_wishes_refuse(wishes, count, err, f.s->words);
-	imap_items_init(&items, f.s, wishes, count);
+	err = imap_items_init(&items, f.s, wishes, count);
+	if (err < 0)
+		return err;
 	qsort(items.list, items.count, sizeof(*items.list), compare);
 	for (size_t from = 0; from < items.count;) {
 		struct imap_item *first = &items.list[from];
@@ -107,5 +127,6 @@ int imap_store_flags(struct imap_remote *c, const char *folder,
 			return err;
 		from += n;
 	}
-	return imap_flight_land(&f, 0);
+	err = imap_flight_land(&f, 0);
+	return err < 0 ? err : keep(f.s, wishes, count);
 }

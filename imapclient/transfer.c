@@ -11,8 +11,9 @@
 
 #include "imapclient/batch.h"
 #include "imapclient/client.h"
+#include "imapclient/key.h"
 #include "imapclient/refusal.h"
-#include "imapclient/seqset.h"
+#include "imapclient/search.h"
 #include "util/mem.h"
 
 static const struct imap_verb mark_deleted = { "UID STORE",
@@ -33,35 +34,17 @@ static void settle(const struct imap_items *items, int err, const char *words)
 	}
 }
 
-/* Are all UIDs of a SEARCH's answer among the items? */
-static bool are_ours(const struct imap_items *items, struct imap_text numbers)
-{
-	struct imap_text atom;
-	uint32_t uid, last;
-	while (imap_atom_next(&numbers, &atom)) {
-		if (imap_seqset_next(&atom, &uid, &last) &&
-		    imap_items_find(items->list, items->count, uid) == NULL)
-			return false;
-	}
-	return true;
-}
-
+/* Is what is marked \Deleted ours, and nothing else? */
 static int search_deleted(struct imap_session *s,
-                          const struct imap_items *items, bool *are_ours_out)
+                          const struct imap_items *items, bool *is_ours_out)
 {
-	auto_command struct imap_command c;
-	struct imap_response r;
-	unsigned tag;
-	*are_ours_out = true;
-	imap_command_init(&c, true, "UID SEARCH DELETED");
-	int err = imap_session_send(s, &c, &tag);
-	while (err == 0) {
-		err = imap_session_read(s, NULL, &r);
-		if (err == 0 && r.kind == IMAP_SEARCH &&
-		    !are_ours(items, r.text))
-			*are_ours_out = false;
-		if (err == 0 && imap_session_is_end(&r, tag))
-			return imap_refusal(&r, "UID SEARCH");
+	auto_uids struct imap_uids deleted = { 0 };
+	int err = imap_search(s, "DELETED", &deleted);
+	*is_ours_out = true;
+	for (size_t i = 0; i < deleted.count; i++) {
+		if (imap_items_find(items->list, items->count,
+		                    deleted.list[i]) == NULL)
+			*is_ours_out = false;
 	}
 	return err;
 }
@@ -108,6 +91,16 @@ static int remove_items(struct imap_session *s, const struct imap_items *items)
 	return expunge(s, items);
 }
 
+/* What is gone is as good as removed, if its key could be of this folder. */
+static void forgive(const struct imap_session *s, struct remote_wish *wish)
+{
+	if (wish->fate != REMOTE_REFUSED || wish->err != -ESTALE ||
+	    imap_key_uid(wish->key, s->uid_validity) == 0)
+		return;
+	wish->fate = REMOTE_DONE;
+	wish->err = 0;
+}
+
 int imap_transfer_remove(struct imap_remote *c, const char *folder,
                          struct remote_wish *wishes, size_t count)
 {
@@ -116,8 +109,12 @@ int imap_transfer_remove(struct imap_remote *c, const char *folder,
 	int err = imap_open_for_change(c, folder);
 	if (err < 0)
 		return imap_wishes_refuse(wishes, count, err, s->words);
-	imap_items_init(&items, s, wishes, count);
-	return remove_items(s, &items);
+	err = imap_items_init(&items, s, wishes, count);
+	if (err == 0)
+		err = remove_items(s, &items);
+	for (size_t i = 0; i < count && err == 0; i++)
+		forgive(s, &wishes[i]);
+	return err;
 }
 
 /* Those with this fate, in a list of their own. */
@@ -202,8 +199,8 @@ int imap_transfer_copy(struct imap_remote *c, const char *folder,
 	int err = begin(c, folder, target, false, &wire);
 	if (err < 0)
 		return imap_wishes_refuse(wishes, count, err, s->words);
-	imap_items_init(&items, s, wishes, count);
-	return transfer(s, "UID COPY", wire.bytes, &items);
+	err = imap_items_init(&items, s, wishes, count);
+	return err < 0 ? err : transfer(s, "UID COPY", wire.bytes, &items);
 }
 
 int imap_transfer_move(struct imap_remote *c, const char *folder,
@@ -216,7 +213,9 @@ int imap_transfer_move(struct imap_remote *c, const char *folder,
 	int err = begin(c, folder, target, true, &wire);
 	if (err < 0)
 		return imap_wishes_refuse(wishes, count, err, s->words);
-	imap_items_init(&items, s, wishes, count);
+	err = imap_items_init(&items, s, wishes, count);
+	if (err < 0)
+		return err;
 	if (imap_session_has(s, IMAP_CAP_MOVE))
 		return transfer(s, "UID MOVE", wire.bytes, &items);
 	return move_by_copy(s, wire.bytes, &items);

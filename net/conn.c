@@ -245,7 +245,8 @@ static enum conn_step step_now(const struct conn *c,
 		return CONN_STEP_TLS;
 	if (c->fd < 0)
 		return CONN_STEP_RESOLVE;
-	if (getpeername(c->fd, (struct sockaddr *)&peer, &len) < 0)
+	if (c->login.is_at_proxy ||
+	    getpeername(c->fd, (struct sockaddr *)&peer, &len) < 0)
 		return CONN_STEP_CONNECT;
 	return config->security == CONN_PLAIN ? CONN_STEP_LOGIN : CONN_STEP_TLS;
 }

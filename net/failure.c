@@ -48,6 +48,8 @@ static const struct hint {
 	  "no TLS on this port? imap:// and pop3:// use STARTTLS" },
 	{ "offer STARTTLS",
 	  "if imaps:// or pop3s:// fails too, someone may be in between" },
+	{ "ahead of TLS",
+	  "someone may be in between; try imaps:// or pop3s://" },
 	{ "TLS: no answer",
 	  "the wrong port? imaps:// and pop3s:// use TLS from the first byte" },
 };
@@ -180,6 +182,13 @@ int failure_say_code(const struct conn_config *config, const struct failure *f,
 	if (f->code == CURLE_WEIRD_SERVER_REPLY && has_words)
 		return failure_say(config, CONN_STEP_LOGIN, -EHOSTUNREACH,
 		                   words, r);
+	/* Once TLS is up they would pass for its server's (CVE-2021-22947). */
+	if (f->code == CURLE_WEIRD_SERVER_REPLY && f->login->has_asked_tls &&
+	    f->step == CONN_STEP_TLS)
+		return failure_say(config, CONN_STEP_TLS, -EKEYREJECTED,
+		                   "more was said behind the answer to "
+		                   "STARTTLS, ahead of TLS",
+		                   r);
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
 		const struct cause *cause = &causes[i];
 		if (cause->code == f->code)

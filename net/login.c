@@ -91,9 +91,23 @@ static void keep_words(struct login *l, const char *line)
 	(void)snprintf(l->words, sizeof(l->words), "%.*s", (int)end, words);
 }
 
+/* The answer to CONNECT ends with an empty line (RFC 9110 9.3.6). */
+static void hear_proxy(struct login *l, const char *line)
+{
+	const char *status = strchr(line, ' ');
+	if (begins_with(line, "HTTP/") && status != NULL)
+		l->is_granted = status[1] == '2';
+	if (l->is_granted && line[strspn(line, " ")] == '\0')
+		l->is_at_proxy = false;
+}
+
 void login_heard(struct login *l, const char *line)
 {
 	static const char imap_list[] = "* CAPABILITY ", pop_list[] = "SASL ";
+	if (l->is_at_proxy) {
+		hear_proxy(l, line);
+		return;
+	}
 	if (!l->has_greeting)
 		l->is_foreign = !is_greeting(l->protocol, line);
 	l->has_greeting = true;
@@ -104,13 +118,21 @@ void login_heard(struct login *l, const char *line)
 	keep_words(l, line);
 }
 
-/* "TAG AUTHENTICATE NAME …" (RFC 3501 6.2.2) or "AUTH NAME …" (RFC 5034 4). */
+/*
+ * "TAG AUTHENTICATE NAME …" (RFC 3501 6.2.2) or "AUTH NAME …" (RFC 5034 4);
+ * "TAG STARTTLS" (RFC 3501 6.2.1) or "STLS" (RFC 2595 4).
+ */
 void login_said(struct login *l, const char *line)
 {
 	static const char imap_command[] = " AUTHENTICATE ";
 	static const char pop_command[] = "AUTH ";
 	const char *at = strchr(line, ' ');
 	const char *name = NULL;
+	if (begins_with(line, "CONNECT "))
+		l->is_at_proxy = true;
+	if (begins_with(line, "STLS") ||
+	    (at != NULL && begins_with(at, " STARTTLS")))
+		l->has_asked_tls = true;
 	if (at != NULL && begins_with(at, imap_command))
 		name = at + strlen(imap_command);
 	else if (begins_with(line, pop_command))

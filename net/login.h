@@ -19,8 +19,11 @@
 /* One connection's dialogue, as far as it is known. */
 struct login {
 	enum conn_protocol protocol;
+	bool is_at_proxy;    /* an HTTP one was asked for the server … */
+	bool is_granted;     /* … and its answer so far is yes */
 	bool has_greeting;   /* the server said something */
 	bool is_foreign;     /* and it was no greeting of our protocol */
+	bool has_asked_tls;  /* we sent STARTTLS or STLS */
 	bool is_disabled;    /* LOGINDISABLED (RFC 3501 6.2.3) */
 	bool has_plain;      /* PLAIN or LOGIN is offered */
 	bool has_begun;      /* a mechanism was tried */

@@ -16,6 +16,7 @@
  */
 #include "net/wipe.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdbool.h>
@@ -53,6 +54,7 @@ static struct block *block_of(void *bytes)
 
 static void unlink_locked(struct link *l)
 {
+	assert(l->next != NULL && l->prev != NULL);
 	l->next->prev = l->prev;
 	l->prev->next = l->next;
 	*l = (struct link){ 0 };
@@ -140,6 +142,7 @@ void wipe_mark(const void *at)
 {
 	uintptr_t address = (uintptr_t)at;
 	(void)pthread_mutex_lock(&lock);
+	assert(watched.next != NULL);
 	for (struct link *l = watched.next; l != &watched; l = l->next) {
 		struct block *b = (struct block *)(void *)l;
 		uintptr_t from = (uintptr_t)b->bytes;

@@ -89,6 +89,11 @@ struct fake_remote {
 	size_t owed_count;
 };
 
+/* account.c: all that the account holds comes from here. */
+void *fake_alloc(size_t size);
+char *fake_strdup(const char *s);
+void fake_release(void *p);
+
 struct fake_folder *fake_find_locked(struct fake_account *a, const char *name);
 struct fake_message *fake_message_locked(struct fake_folder *f,
                                          uint64_t number);

@@ -40,6 +40,7 @@ static struct words split(char *line)
 		}
 		words.list[words.count++] = word;
 	}
+	assert(words.list != NULL);
 	return words;
 }
 
@@ -89,7 +90,7 @@ static int open_content(const char *text)
 {
 	if (text[0] == '@')
 		return open(text + 1, O_RDONLY | O_CLOEXEC);
-	int fd = memfd_create("content", MFD_CLOEXEC);
+	auto_strbuf struct strbuf content = { 0 };
 	for (const char *p = text; *p != '\0'; p++) {
 		char ch = *p;
 		if (ch == '\\' && *++p != '\0')
@@ -97,9 +98,11 @@ static int open_content(const char *text)
 			     : *p == 'r' ? '\r'
 			     : *p == '0' ? '\0'
 			                 : *p;
-		if (write(fd, &ch, 1) != 1)
-			abort();
+		strbuf_putc(&content, ch);
 	}
+	int fd = memfd_create("content", MFD_CLOEXEC);
+	if (write(fd, content.bytes, content.len) != (ssize_t)content.len)
+		abort();
 	return fd;
 }
 

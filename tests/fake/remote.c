@@ -10,30 +10,6 @@
 #include "util/cleanup.h"
 #include "util/mem.h"
 
-struct fake_account *fake_account_new(void)
-{
-	struct fake_account *a = xmalloc(sizeof(*a));
-	pthread_condattr_t attr;
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_mutex_init(&a->lock, NULL);
-	(void)pthread_cond_init(&a->changed, &attr);
-	(void)pthread_condattr_destroy(&attr);
-	return a;
-}
-
-void fake_account_free(struct fake_account *a)
-{
-	for (size_t i = 0; i < FAKE_FOLDERS_MAX; i++)
-		if (a->folders[i].name != NULL)
-			fake_folder_remove_locked(&a->folders[i]);
-	for (size_t i = 0; i < a->late_count; i++)
-		fake_deed_release(&a->late[i]);
-	(void)pthread_mutex_destroy(&a->lock);
-	(void)pthread_cond_destroy(&a->changed);
-	free(a);
-}
-
 struct fake_folder *fake_find_locked(struct fake_account *a, const char *name)
 {
 	for (size_t i = 0; i < FAKE_FOLDERS_MAX; i++)
@@ -79,7 +55,7 @@ struct fake_folder *fake_folder_add_locked(struct fake_account *a,
 		if (f->name != NULL)
 			continue;
 		memset(f, 0, sizeof(*f));
-		f->name = xstrdup(name);
+		f->name = fake_strdup(name);
 		f->attributes = attributes;
 		f->next = 1;
 		f->validity = ++a->validity;
@@ -100,11 +76,11 @@ void fake_folder_add(struct fake_account *a, const char *name,
 void fake_folder_remove_locked(struct fake_folder *f)
 {
 	for (size_t i = 0; i < f->count; i++) {
-		free(f->messages[i].body);
-		free(f->messages[i].keywords);
+		fake_release(f->messages[i].body);
+		fake_release(f->messages[i].keywords);
 	}
-	free(take(f->messages));
-	free(take(f->name));
+	fake_release(take(f->messages));
+	fake_release(take(f->name));
 }
 
 void fake_folder_remove(struct fake_account *a, const char *name)
@@ -119,9 +95,12 @@ void fake_folder_remove(struct fake_account *a, const char *name)
 struct fake_message *fake_message_add_locked(struct fake_folder *f)
 {
 	if (f->count == f->capacity) {
+		struct fake_message *old = f->messages;
 		f->capacity = 2 * f->capacity + 16;
-		f->messages = xrealloc(f->messages,
-		                       f->capacity * sizeof(*f->messages));
+		f->messages = fake_alloc(f->capacity * sizeof(*old));
+		if (old != NULL)
+			memcpy(f->messages, old, f->count * sizeof(*old));
+		fake_release(old);
 	}
 	struct fake_message *m = &f->messages[f->count++];
 	*m = (struct fake_message){ .number = f->next++,

@@ -46,6 +46,12 @@ struct fake_account;
 
 /* An account without folders. */
 struct fake_account *fake_account_new(void);
+/*
+ * One in memory that processes share: it outlives one that is killed.  The
+ * next calls revive first.  There can be one such at a time.
+ */
+struct fake_account *fake_account_new_shared(void *memory, size_t size);
+void fake_account_revive(struct fake_account *a);
 /* After all its remotes. */
 void fake_account_free(struct fake_account *a);
 
@@ -116,6 +122,8 @@ void fake_fail(struct fake_account *a, enum fake_op op, int nth, int repeat,
  */
 void fake_cut(struct fake_account *a, enum fake_op op, int nth, size_t answered,
               size_t sent, enum fake_loss loss);
+/* No call is failed or cut any more; what is late stays so. */
+void fake_heal(struct fake_account *a);
 /* What was to be done late is done now, if it can be; how much. */
 size_t fake_commit_late(struct fake_account *a);
 

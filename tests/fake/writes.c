@@ -14,17 +14,17 @@
 
 void fake_deed_release(struct fake_deed *deed)
 {
-	free(deed->folder);
-	free(deed->target);
-	free(deed->keywords);
-	free(deed->removed_keywords);
-	free(deed->body);
+	fake_release(deed->folder);
+	fake_release(deed->target);
+	fake_release(deed->keywords);
+	fake_release(deed->removed_keywords);
+	fake_release(deed->body);
 	*deed = (struct fake_deed){ .op = deed->op };
 }
 
 static char *read_body(int fd, uint64_t size)
 {
-	char *body = xmalloc(size + 2);
+	char *body = fake_alloc(size + 2);
 	for (uint64_t at = 0; at < size;) {
 		ssize_t n = pread(fd, body + at, size - at, (off_t)at);
 		if (n <= 0)
@@ -40,13 +40,13 @@ static void make_deed(struct fake_deed *out, enum fake_op op,
 {
 	*out = (struct fake_deed){
 		.op = op,
-		.folder = xstrdup(folder->name),
-		.target = xstrdup(target),
+		.folder = fake_strdup(folder->name),
+		.target = fake_strdup(target),
 		.number = op == FAKE_APPEND ? 0 : fake_number(folder, w->key),
 		.flags = w->flags,
 		.removed = w->removed,
-		.keywords = xstrdup(w->keywords),
-		.removed_keywords = xstrdup(w->removed_keywords),
+		.keywords = fake_strdup(w->keywords),
+		.removed_keywords = fake_strdup(w->removed_keywords),
 		.received_at = w->received_at,
 	};
 	if (op != FAKE_APPEND)
@@ -72,13 +72,13 @@ static uint64_t add_message_locked(struct fake_folder *f, const char *body,
 {
 	f->clock++;
 	struct fake_message *m = fake_message_add_locked(f);
-	m->body = memcpy(xmalloc(size + 1), body, size);
+	m->body = memcpy(fake_alloc(size + 1), body, size);
 	m->size = size;
 	m->wire_size = wire_size(body, size);
 	m->flags = flags;
 	m->received_at = received_at;
 	if (keywords != NULL && keywords[0] != '\0')
-		m->keywords = xstrdup(keywords);
+		m->keywords = fake_strdup(keywords);
 	return m->number;
 }
 
@@ -126,8 +126,8 @@ static void set_flags_locked(struct fake_folder *f, struct fake_message *m,
 	char words[1024] = "";
 	add_words(words, sizeof(words), m->keywords, d->removed_keywords);
 	add_words(words, sizeof(words), d->keywords, NULL);
-	free(m->keywords);
-	m->keywords = words[0] != '\0' ? xstrdup(words) : NULL;
+	fake_release(m->keywords);
+	m->keywords = words[0] != '\0' ? fake_strdup(words) : NULL;
 	m->flags = (m->flags & ~d->removed) | d->flags;
 	m->changed = ++f->clock;
 }
@@ -135,7 +135,7 @@ static void set_flags_locked(struct fake_folder *f, struct fake_message *m,
 /* What fetching a message that was made by number gives. */
 static char *make_body(const struct fake_message *m)
 {
-	char *body = xmalloc(m->size + 32);
+	char *body = fake_alloc(m->size + 32);
 	int len = snprintf(body, 32, "%ju\n", (uintmax_t)m->number);
 	memset(body + len, 'x', m->size);
 	body[m->size] = '\0';
@@ -154,9 +154,9 @@ static uint64_t copy_locked(struct fake_folder *to,
 	copy->number = number;
 	copy->added = added;
 	copy->changed = added;
-	copy->keywords = xstrdup(from.keywords);
+	copy->keywords = fake_strdup(from.keywords);
 	copy->body = from.body == NULL ? make_body(&from)
-	                               : memcpy(xmalloc(from.size + 1),
+	                               : memcpy(fake_alloc(from.size + 1),
 	                                        from.body, from.size);
 	return number;
 }
@@ -340,6 +340,17 @@ size_t fake_commit_late(struct fake_account *a)
 	return count;
 }
 
+void fake_heal(struct fake_account *a)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	for (size_t op = 0; op < FAKE_OPS; op++) {
+		a->cut[op] = 0;
+		a->fail[op] = 0;
+		a->pass[op] = 0;
+	}
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
 void fake_cut(struct fake_account *a, enum fake_op op, int nth, size_t answered,
               size_t sent, enum fake_loss loss)
 {
@@ -478,8 +489,10 @@ static void rename_locked(struct fake_account *a, const char *from,
 		struct fake_folder *f = &a->folders[i];
 		if (f->name == NULL || !is_below(f->name, from))
 			continue;
-		char *name = xasprintf("%s%s", to, f->name + strlen(from));
-		free(f->name);
+		size_t size = strlen(to) + strlen(f->name) + 1;
+		char *name = fake_alloc(size);
+		(void)snprintf(name, size, "%s%s", to, f->name + strlen(from));
+		fake_release(f->name);
 		f->name = name;
 	}
 }

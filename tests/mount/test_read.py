@@ -110,16 +110,3 @@ def test_names_cannot_leave_the_mount(shown):
         assert stat.S_IMODE((root / "test").stat().st_mode) == 0o700
     assert {path.name for path in daemon.base.iterdir()} == {
         "config", "state", "cache", "home", "mail", "run", "log"}
-
-
-def test_writing_is_refused(shown):
-    daemon, _ = shown
-    inbox = daemon.folder("INBOX")
-    path = inbox.files()[0]
-    for call in (lambda: (inbox.path / "tmp/x").touch(), path.unlink,
-                 lambda: path.rename(inbox.path / "cur/x"),
-                 lambda: (daemon.mount / "Newfolder").mkdir(),
-                 lambda: open(path, "ab")):
-        with pytest.raises(OSError) as caught:
-            call()
-        assert caught.value.errno == 30  # EROFS

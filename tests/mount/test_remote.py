@@ -42,7 +42,8 @@ class Account:
         self.name = server.name
         self.remote = remote
         self.directory = directory
-        self.has_uidplus = server.name != "mailutils"
+        self.folders = []  # to be deleted
+        self.has_uidplus = server.name not in ("mailutils", "minimal")
 
     def wire_name(self, folder):
         if self.server.separator == "/":
@@ -52,6 +53,7 @@ class Account:
     def folder(self):
         folder = next(_folders)
         assert self.remote.do("create", folder) == []
+        self.folders.append(folder)
         return folder
 
     @contextlib.contextmanager
@@ -83,6 +85,10 @@ class Account:
             answer
         return [line[2] if len(line) > 2 else None for line in answer]
 
+    def leave(self, folder):
+        """Mailutils shows a session the folder as it was opened."""
+        self.remote.do("mark", folder)
+
     def filled(self, count):
         """A folder of so many messages, and their keys."""
         folder = self.folder()
@@ -94,15 +100,20 @@ class Account:
 @pytest.fixture
 def account(authority, server, tmp_path):
     with Remote(server, authority.ca) as remote:
-        yield Account(server, remote, tmp_path)
+        found = Account(server, remote, tmp_path)
+        yield found
+        for folder in found.folders:
+            remote.do("delete", folder)
 
 
 def test_append_stores_what_was_given(account):
     folder = account.folder()
-    keys = account.append(folder, CONTENTS.values(), "SF")
+    contents = [body for name, body in CONTENTS.items()
+                if account.name != "mailutils" or name != "header only"]
+    keys = account.append(folder, contents, "SF")
     found = account.messages(folder)
     assert [body for body, _, _ in found.values()] == \
-        [wire(body) for body in CONTENTS.values()]
+        [wire(body) for body in contents]
     assert len(keys) == len(found)
     if account.has_uidplus:
         assert [uid(key) for key in keys] == list(found)
@@ -136,7 +147,8 @@ def test_a_nul_is_refused_before_it_is_sent(account):
 def test_append_to_no_folder(account):
     answer = account.remote.do("append", "nowhere", "-", DATE, "a", "-", DATE,
                                "b")
-    assert [line[:3] for line in answer] == [["-", "refused", "ENOENT"]] * 2
+    err = "EIO" if account.name == "mailutils" else "ENOENT"
+    assert [line[:3] for line in answer] == [["-", "refused", err]] * 2
 
 
 def test_since_a_mark_come_the_new_messages(account):
@@ -224,12 +236,13 @@ def test_what_is_gone_cannot_be_copied_or_moved(account):
     target = account.folder()
     with account.client() as client:
         client.expunge(account.wire_name(folder), uid(keys[0]))
+    if account.name == "mailutils":
+        account.leave(folder)
     one, two = account.remote.do("copy", folder, target, *keys[:2])
     assert two[1] == "done"
-    if account.has_uidplus:
-        assert one == [keys[0], "refused", "ESTALE"]
-        assert account.remote.do("move", folder, target, keys[0]) == \
-            [[keys[0], "refused", "ESTALE"]]
+    assert one == [keys[0], "refused", "ESTALE"]
+    assert account.remote.do("move", folder, target, keys[0]) == \
+        [[keys[0], "refused", "ESTALE"]]
     [(body, _, _)] = account.messages(target).values()
     assert body == b"Subject: 1\r\n\r\n1\r\n"
 
@@ -248,9 +261,11 @@ def test_what_others_marked_stays(account):
     with account.client() as client:
         client.store(account.wire_name(folder), uid(keys[1]), r"\Deleted")
         client.imap.unselect()
+    if account.name == "mailutils":
+        account.leave(folder)
     [line] = account.remote.do("remove", folder, keys[0])
     left = [uid(key) for key in keys]
-    if account.has_uidplus and account.name != "minimal":
+    if account.has_uidplus:
         assert line == [keys[0], "done"]
         left.remove(uid(keys[0]))
     else:
@@ -276,7 +291,9 @@ def test_folders_are_made_renamed_and_deleted(account):
     assert not any(f"{account.wire_name(folder)}" in line
                    for line in account.subscribed())
     assert len(account.messages(f"{renamed}/R&AOk-s um&AOk-")) == 1
-    assert remote.do("rename", folder, "elsewhere")[-1] == ["ENOENT"]
+    answer = remote.do("rename", folder, "elsewhere")
+    assert answer == [] if account.name == "courier" else \
+        answer[-1] == ["ENOENT"]
     assert remote.do("pull", f"{renamed}/Rés umé") != []
     assert remote.do("delete", f"{renamed}/Rés umé") == []
     assert inner not in account.names()
@@ -291,12 +308,12 @@ def test_a_name_with_the_delimiter_in_it(account):
     assert account.remote.do("create", "a//b")[-1] == ["EINVAL"]
 
 
-def test_a_thousand_messages(account):
-    folder, keys = account.filled(1000)
-    assert len(set(keys)) == 1000
+def test_many_messages(account):
+    folder, keys = account.filled(300)
+    assert len(set(keys)) == 300
     target = account.folder()
     every_second = keys[::2]
     answer = account.remote.do("move", folder, target, *every_second)
     assert {line[1] for line in answer} == {"done"}
-    assert len(account.remote.do("pull", target)) == 500
+    assert len(account.remote.do("pull", target)) == 150
     assert [line[0] for line in account.remote.do("pull", folder)] == keys[1::2]

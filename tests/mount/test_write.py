@@ -1,4 +1,5 @@
 """What is written to the mount arrives on the server, once."""
+import errno
 import mailbox
 import os
 import shutil
@@ -140,3 +141,33 @@ def test_a_killed_daemon_forgets_nothing(daemons, options, client):
     assert bodies(client) == sorted(MAIL % n for n in range(20))
     time.sleep(1)
     assert len(client.messages("INBOX")) == 20
+
+
+def test_attributes_tell_and_set(inbox, client):
+    deliver(inbox, "8", MAIL % 8)
+    path = inbox / "new" / "8"
+    until(lambda: client.messages("INBOX"))
+    until(lambda: os.getxattr(path, "user.mailmount.state") == b"synced")
+    assert os.getxattr(path, "user.mailmount.uid") == b"1"
+    os.setxattr(path, "user.mailmount.keywords", b"$Work")
+    until(lambda: flags(client) == [{"$Work"}])
+    assert os.getxattr(path, "user.mailmount.keywords") == b"$Work"
+
+
+def test_a_read_only_account_refuses(daemons, options, client):
+    client.append("INBOX", MAIL % 9)
+    daemon = daemons(**options, read_only="yes")
+    daemon.start()
+    inbox = daemon.folder("INBOX")
+    path = inbox.files()[0]
+    for call in (lambda: (inbox.path / "tmp/x").touch(), path.unlink,
+                 lambda: path.rename(inbox.path / "cur/x"),
+                 lambda: os.link(path, inbox.path / "cur/x"),
+                 lambda: path.chmod(0o644),
+                 lambda: (daemon.mount / "Newfolder").mkdir(),
+                 lambda: (inbox.path / "tmp").rmdir(),
+                 lambda: os.rename(inbox.path, daemon.mount / "Newfolder"),
+                 lambda: open(path, "ab")):
+        with pytest.raises(OSError) as caught:
+            call()
+        assert caught.value.errno == errno.EROFS

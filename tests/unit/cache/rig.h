@@ -36,6 +36,11 @@ int rig_setup(void **state);
 /* Stops, closes, checks the invariants, and removes all. */
 int rig_teardown(void **state);
 
+/* One's own: a directory that exists, and an account. */
+void rig_init(struct rig *rig, const char *dir, struct fake_account *account);
+/* A directory with all in it. */
+void rig_remove(const char *dir);
+
 void rig_open(struct rig *rig);
 void rig_start(struct rig *rig, size_t sessions);
 void rig_close(struct rig *rig);

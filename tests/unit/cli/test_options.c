@@ -49,6 +49,7 @@ static void commands_are_understood(void **state)
 		const char *text;
 		struct options options;
 		const char *config, *kernel, *words;
+		bool has_timeout; /* of 0 */
 	} rows[] = {
 		{ "Mail", { .dir = "Mail" } },
 		{ "work Mail", { .dir = "Mail" }, .words = "work" },
@@ -76,6 +77,23 @@ static void commands_are_understood(void **state)
 		{ "status --json work",
 		  { .command = COMMAND_STATUS, .is_json = true },
 		  .words = "work" },
+		{ "sync", { .command = COMMAND_SYNC } },
+		{ "sync --timeout 5m work home",
+		  { .command = COMMAND_SYNC, .timeout_ms = 300000 },
+		  .words = "work home" },
+		{ "sync --timeout 0",
+		  { .command = COMMAND_SYNC, .timeout_ms = 0 },
+		  .has_timeout = true },
+		{ "queue --json",
+		  { .command = COMMAND_QUEUE, .is_json = true } },
+		{ "queue --export copy work",
+		  { .command = COMMAND_QUEUE, .export_dir = "copy" },
+		  .words = "work" },
+		{ "confirm work",
+		  { .command = COMMAND_CONFIRM },
+		  .words = "work" },
+		{ "undo", { .command = COMMAND_UNDO } },
+		{ "retry", { .command = COMMAND_RETRY } },
 		{ "import - Mail/INBOX",
 		  { .command = COMMAND_IMPORT },
 		  .words = "- Mail/INBOX" },
@@ -98,6 +116,12 @@ static void commands_are_understood(void **state)
 		assert_int_equal(options.is_foreground,
 		                 expected->is_foreground);
 		assert_int_equal(options.is_json, expected->is_json);
+		assert_text(options.export_dir, expected->export_dir);
+		int no_timeout = rows[i].has_timeout ? 0 : -1;
+		assert_int_equal(options.timeout_ms,
+		                 expected->timeout_ms != 0
+		                         ? expected->timeout_ms
+		                         : no_timeout);
 		assert_int_equal(options.verbosity, expected->verbosity);
 		assert_text(options.config, rows[i].config);
 		assert_string_equal(strbuf_text(&options.kernel),
@@ -126,8 +150,15 @@ static void mistakes_are_named(void **state)
 		{ "Mail --config", "--config needs an argument" },
 		{ "-o foo Mail", "-o foo: no such mount option" },
 		{ "-o ro,config= Mail", "-o config=: no such mount option" },
-		{ "--json Mail", "--json goes with status" },
-		{ "--json check", "--json goes with status" },
+		{ "--json Mail", "--json goes with status and queue" },
+		{ "--json check", "--json goes with status and queue" },
+		{ "status --export x", "--export goes with queue" },
+		{ "queue --export x --json",
+		  "--export and --json: give one of them" },
+		{ "queue --timeout 1", "--timeout goes with sync" },
+		{ "sync --timeout soon",
+		  "--timeout: \"soon\" is not a time; write 30s, 5m or 1h" },
+		{ "confirm a b", "b: one argument too many" },
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct options options;

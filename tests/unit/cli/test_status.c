@@ -24,6 +24,9 @@ static const struct cache_status offline = {
 	.cached_bytes = 1536,
 	.size_limit = 2ULL << 30,
 	.bodies_waiting = 2,
+	.pending = 12,
+	.held = 60,
+	.refused = 3,
 };
 
 static void any_text_becomes_json(void **state)
@@ -42,6 +45,11 @@ static void any_text_becomes_json(void **state)
 	const json_t *listing = json_object_get(json, "listing");
 	assert_int_equal(json_integer_value(json_object_get(listing, "done")),
 	                 7);
+	assert_int_equal(json_integer_value(json_object_get(json, "pending")),
+	                 12);
+	assert_int_equal(json_integer_value(json_object_get(json, "held")), 60);
+	assert_int_equal(json_integer_value(json_object_get(json, "refused")),
+	                 3);
 	json_decref(json);
 }
 
@@ -92,6 +100,11 @@ static void the_table_shows_who_is_mounted(void **state)
 		"    no ?[31mroute?\n"
 		"    listing Lists/a: 7 of 9\n"
 		"    2 opens wait for the server\n"
+		"    12 changes wait to be sent\n"
+		"    60 deletions are held: `mailmount confirm` or `mailmount "
+		"undo`\n"
+		"    3 changes were refused: see `mailmount queue`, then "
+		"`mailmount retry`\n"
 		"home             not mounted\n");
 	free(text);
 }

@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "imapclient/capability.h"
 #include "imapclient/command.h"
 #include "imapclient/date.h"
 #include "imapclient/flags.h"
+#include "imapclient/key.h"
 #include "imapclient/seqset.h"
 #include "mail/mail.h"
 
@@ -134,6 +136,73 @@ static void a_set_is_read_up_to_nonsense(void **state)
 	}
 }
 
+static void dates_are_written_as_they_are_read(void **state)
+{
+	static const struct {
+		int64_t at;
+		const char *text;
+	} rows[] = {
+		{ 0, "01-Jan-1970 00:00:00 +0000" },
+		{ -1, "01-Jan-1970 00:00:00 +0000" },
+		{ 951782399, "28-Feb-2000 23:59:59 +0000" },
+		{ 951782400, "29-Feb-2000 00:00:00 +0000" },
+		{ 4102444799, "31-Dec-2099 23:59:59 +0000" },
+		{ 253402300799, "31-Dec-9999 23:59:59 +0000" },
+		{ INT64_MAX, "31-Dec-9999 23:59:59 +0000" },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char text[IMAP_DATE_SIZE];
+		imap_date_print(rows[i].at, text);
+		assert_string_equal(text, rows[i].text);
+		imap_date_print(imap_date_parse(text_of(text)), text);
+		assert_string_equal(text, rows[i].text);
+	}
+}
+
+static void capabilities_are_known_by_name(void **state)
+{
+	static const struct {
+		const char *atoms;
+		unsigned capabilities;
+		uint64_t append_limit;
+	} rows[] = {
+		{ "", 0, UINT64_MAX },
+		{ "IMAP4rev1 x move", IMAP_CAP_MOVE, UINT64_MAX },
+		{ "LITERAL-", IMAP_CAP_LITERAL, UINT64_MAX },
+		{ "literal+ UIDPLUS",
+		  IMAP_CAP_LITERAL | IMAP_CAP_LITERAL_PLUS | IMAP_CAP_UIDPLUS,
+		  UINT64_MAX },
+		{ "QRESYNC", IMAP_CAP_QRESYNC | IMAP_CAP_CONDSTORE,
+		  UINT64_MAX },
+		{ "APPENDLIMIT", 0, UINT64_MAX },
+		{ "APPENDLIMIT=", 0, UINT64_MAX },
+		{ "APPENDLIMIT=x", 0, UINT64_MAX },
+		{ "XAPPENDLIMIT=4 appendlimit=5", 0, 5 },
+		{ "APPENDLIMIT=35651584 MULTIAPPEND", IMAP_CAP_MULTIAPPEND,
+		  35651584 },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct imap_text atoms = text_of(rows[i].atoms);
+		assert_int_equal(imap_capability_parse(atoms),
+		                 rows[i].capabilities);
+		assert_true(imap_capability_append_limit(atoms) ==
+		            rows[i].append_limit);
+	}
+}
+
+static void keys_are_of_one_uidvalidity(void **state)
+{
+	char key[32];
+	assert_int_equal(imap_key_uid("9.4294967295", 9), UINT32_MAX);
+	assert_int_equal(imap_key_uid("8.1", 9), 0);
+	assert_int_equal(imap_key_uid("9.0", 9), 0);
+	assert_int_equal(imap_key_uid("9.1 ", 9), 0);
+	assert_int_equal(imap_key_uid("9", 9), 0);
+	assert_int_equal(imap_key_uid("", 9), 0);
+	imap_key_print(9, UINT32_MAX, key, sizeof(key));
+	assert_string_equal(key, "9.4294967295");
+}
+
 static void strings_are_quoted_or_become_literals(void **state)
 {
 	auto_command struct imap_command c;
@@ -164,6 +233,9 @@ int main(void)
 		cmocka_unit_test(a_set_is_ascending_and_merged),
 		cmocka_unit_test(a_long_set_comes_in_pieces),
 		cmocka_unit_test(a_set_is_read_up_to_nonsense),
+		cmocka_unit_test(dates_are_written_as_they_are_read),
+		cmocka_unit_test(capabilities_are_known_by_name),
+		cmocka_unit_test(keys_are_of_one_uidvalidity),
 		cmocka_unit_test(strings_are_quoted_or_become_literals),
 		cmocka_unit_test(
 			a_literal_needs_no_break_where_the_server_says_so),

@@ -94,7 +94,7 @@ static void each_code_has_its_errno(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		auto_strbuf struct strbuf out = { 0 };
 		auto_free char *transcript =
-			xasprintf(PLAIN OPENED
+			xasprintf(PLUS OPENED
 		                  "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
 		                  "S: A6 NO %sso\n" BYE,
 		                  rows[i].code);
@@ -250,6 +250,43 @@ static void a_group_has_a_hundred_messages_or_a_megabyte(void **state)
 	assert_non_null(strstr(out.bytes, "- done 9.152\n"));
 }
 
+/* The second message fails to be written; the first was answered before. */
+static void an_answer_before_the_cut_counts(void **state)
+{
+	auto_free char *large = text_of((size_t)16 * 1024 * 1024);
+	auto_free char *line = xasprintf("append a - 0 x - 0 %s", large);
+	auto_strbuf struct strbuf out = { 0 };
+	play(SERVER(" LITERAL+") "C: A5 APPEND \"a\" () " EPOCH " {3+}\n"
+	                         "C: x\n"
+	                         "C: \n"
+	                         "S: A5 OK\n"
+	                         "C: A6 APPEND *\n"
+	                         "!close\n",
+	     line, false, &out);
+	assert_string_equal(strbuf_text(&out),
+	                    "- done\n- unknown\nEHOSTUNREACH\n");
+}
+
+static void a_long_copy_waits_for_each_literal(void **state)
+{
+	auto_strbuf struct strbuf line = { 0 }, out = { 0 };
+	strbuf_puts(&line, "copy INBOX %E9");
+	for (unsigned i = 0; i < 700; i++)
+		strbuf_printf(&line, " 9.%u", 4000000000U + 2 * i);
+	play(SERVER(" UIDPLUS") OPENED
+	     "C: A6 UID COPY 4000000000,*\n"
+	     "S: +\n"
+	     "C| \\xe9\\r\\n\n"
+	     "S: A6 OK [COPYUID 7 4000000000 1]\n"
+	     "C: A7 UID COPY 4000001270,*\n"
+	     "S: +\n"
+	     "C| \\xe9\\r\\n\n"
+	     "S: A7 OK [COPYUID 7 4000001270,4000001272 2:3]\n" BYE,
+	     line.bytes, false, &out);
+	assert_int_equal(count_of(out.bytes, " done 7."), 3);
+	assert_int_equal(count_of(out.bytes, " refused ESTALE"), 697);
+}
+
 static void a_file_that_cannot_be_read_is_refused(void **state)
 {
 	struct imap_config config = defaults;
@@ -357,7 +394,7 @@ static void check_fates(const struct cut *cut)
 {
 	auto_strbuf struct strbuf out = { 0 };
 	play(cut->transcript.bytes, "append a - 0 x - 0 y", false, &out);
-	char *at = out.bytes;
+	const char *at = strbuf_text(&out);
 	for (unsigned message = 1; message < 4; message <<= 1) {
 		bool is_done = strncmp(at, "- done", 6) == 0;
 		bool is_unsent = strncmp(at, "- unsent", 8) == 0;
@@ -393,6 +430,8 @@ int main(void)
 		cmocka_unit_test(many_messages_need_few_commands),
 		cmocka_unit_test(literal_minus_is_for_short_ones),
 		cmocka_unit_test(a_group_has_a_hundred_messages_or_a_megabyte),
+		cmocka_unit_test(an_answer_before_the_cut_counts),
+		cmocka_unit_test(a_long_copy_waits_for_each_literal),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_refused),
 		cmocka_unit_test(a_cut_at_any_byte_tells_the_truth),
 	};

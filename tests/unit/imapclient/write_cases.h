@@ -9,11 +9,20 @@
 
 #define FULL SERVER(" UIDPLUS MOVE LITERAL+ MULTIAPPEND UNSELECT")
 
+/* It can nothing but say what came of a command. */
+#define PLUS SERVER(" UIDPLUS")
+
 #define OPENED \
 	"C: A5 SELECT \"INBOX\"\n" \
 	"S: * 9 EXISTS\n" \
 	"S: * OK [UIDVALIDITY 9]\n" \
 	"S: A5 OK [READ-WRITE]\n"
+
+/* What it needs then is asked for: are they there? */
+#define FOUND(tag, set, numbers) \
+	"C: " tag " UID SEARCH UID " set "\n" \
+	"S: * SEARCH " numbers "\n" \
+	"S: " tag " OK\n"
 
 #define EPOCH "\"01-Jan-1970 00:00:00 +0000\""
 
@@ -26,59 +35,56 @@ static const struct {
 } cases[] = {
 	/* ---- Flags ---- */
 	{ "equal wishes are one set, and add comes before remove",
-	  PLAIN OPENED
-	  "C: A6 UID STORE 2 +FLAGS.SILENT (\\Flagged)\n"
-	  "C: A7 UID STORE 2 -FLAGS.SILENT (\\Seen)\n"
-	  "C: A8 UID STORE 1,3 +FLAGS.SILENT (\\Seen)\n"
-	  "S: * 2 EXPUNGE\n"
-	  "S: * VANISHED 2:8\n"
-	  "S: * 1 FETCH (UID 1 FLAGS (\\Seen))\n"
-	  "S: A6 OK\n"
-	  "S: A7 OK [HIGHESTMODSEQ 7]\n"
-	  "S: A8 OK [EXPUNGEISSUED] some are gone\n" BYE,
+	  PLUS OPENED "C: A6 UID STORE 2 +FLAGS.SILENT (\\Flagged)\n"
+	              "C: A7 UID STORE 2 -FLAGS.SILENT (\\Seen)\n"
+	              "C: A8 UID STORE 1,3 +FLAGS.SILENT (\\Seen)\n"
+	              "S: * 2 EXPUNGE\n"
+	              "S: * VANISHED 2:8\n"
+	              "S: * 1 FETCH (UID 1 FLAGS (\\Seen))\n"
+	              "S: A6 OK\n"
+	              "S: A7 OK [HIGHESTMODSEQ 7]\n"
+	              "S: A8 OK [EXPUNGEISSUED] some are gone\n" BYE,
 	  "flags INBOX 9.3 +S 9.1 +S 9.2 +F,-S 7.1 +S x +S",
 	  "9.3 done\n9.1 done\n9.2 done\n"
 	  "7.1 refused ESTALE\nx refused ESTALE\n" },
 	{ "every flag has its name",
-	  PLAIN OPENED
+	  PLUS OPENED
 	  "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen \\Answered \\Flagged \\Deleted \\Draft $Forwarded a b)\n"
 	  "S: A6 OK\n" BYE,
 	  "flags INBOX 9.1 +DFPRST,a,b", "9.1 done\n" },
 	{ "a keyword that cannot be kept is left out",
-	  PLAIN "C: A5 SELECT \"INBOX\"\n"
-	        "S: * OK [UIDVALIDITY 9]\n"
-	        "S: * OK [PERMANENTFLAGS (\\Seen $forwarded)] limited\n"
-	        "S: A5 OK\n"
-	        "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen $Forwarded)\n"
-	        "S: A6 OK\n" BYE,
-	  "flags INBOX 9.1 +PS,work 9.2 +work",
-	  "9.1 done\n9.2 done\n" },
+	  PLUS "C: A5 SELECT \"INBOX\"\n"
+	       "S: * OK [UIDVALIDITY 9]\n"
+	       "S: * OK [PERMANENTFLAGS (\\Seen $forwarded)] limited\n"
+	       "S: A5 OK\n"
+	       "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen $Forwarded)\n"
+	       "S: A6 OK\n" BYE,
+	  "flags INBOX 9.1 +PS,work 9.2 +work", "9.1 done\n9.2 done\n" },
 	{ "new keywords go where they may, but only atoms",
-	  PLAIN
-	  "C: A5 SELECT \"INBOX\"\n"
-	  "S: * OK [UIDVALIDITY 9]\n"
-	  "S: * OK [PERMANENTFLAGS (\\Seen Forwarded \\*)]\n"
-	  "S: A5 OK\n"
-	  "C: A6 UID STORE 1 +FLAGS.SILENT (work)\n"
-	  "C: A7 UID STORE 1 -FLAGS.SILENT ($Forwarded Forwarded)\n"
-	  "S: A6 OK\n"
-	  "S: A7 OK\n" BYE,
+	  PLUS "C: A5 SELECT \"INBOX\"\n"
+	       "S: * OK [UIDVALIDITY 9]\n"
+	       "S: * OK [PERMANENTFLAGS (\\Seen Forwarded \\*)]\n"
+	       "S: A5 OK\n"
+	       "C: A6 UID STORE 1 +FLAGS.SILENT (work)\n"
+	       "C: A7 UID STORE 1 -FLAGS.SILENT ($Forwarded Forwarded)\n"
+	       "S: A6 OK\n"
+	       "S: A7 OK\n" BYE,
 	  "flags INBOX 9.1 +work,+b(d,+a]b,+\xe9,-P", "9.1 done\n" },
 	{ "what was modified is refused",
-	  PLAIN OPENED "C: A6 UID STORE 1:3 +FLAGS.SILENT (\\Seen)\n"
-	               "S: A6 OK [MODIFIED 2,8] half\n" BYE,
+	  PLUS OPENED "C: A6 UID STORE 1:3 +FLAGS.SILENT (\\Seen)\n"
+	              "S: A6 OK [MODIFIED 2,8] half\n" BYE,
 	  "flags INBOX 9.1 +S 9.2 +S 9.3 +S",
 	  "9.1 done\n9.2 refused EBUSY\n9.3 done\n" },
 	{ "one command that is refused spoils no other",
-	  PLAIN OPENED "C: A6 UID STORE 2 +FLAGS.SILENT (\\Flagged)\n"
-	               "C: A7 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
-	               "S: A7 OK\n"
-	               "S: A6 BAD what\n" BYE,
+	  PLUS OPENED "C: A6 UID STORE 2 +FLAGS.SILENT (\\Flagged)\n"
+	              "C: A7 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	              "S: A7 OK\n"
+	              "S: A6 BAD what\n" BYE,
 	  "flags INBOX 9.1 +S 9.2 +F", "9.1 done\n9.2 refused EIO (what)\n" },
 	{ "a folder that is read-only refuses all",
-	  PLAIN "C: A5 SELECT \"INBOX\"\n"
-	        "S: * OK [UIDVALIDITY 9]\n"
-	        "S: A5 OK [READ-ONLY]\n" BYE,
+	  PLUS "C: A5 SELECT \"INBOX\"\n"
+	       "S: * OK [UIDVALIDITY 9]\n"
+	       "S: A5 OK [READ-ONLY]\n" BYE,
 	  "flags INBOX 9.1 +S 9.2 +F\n"
 	  "remove INBOX 9.1\n"
 	  "move INBOX Sent 9.1",
@@ -86,24 +92,24 @@ static const struct {
 	  "9.1 refused EROFS\n"
 	  "9.1 refused EROFS\n" },
 	{ "a folder that is not there refuses all",
-	  PLAIN "C: A5 SELECT \"a b\"\n"
-	        "S: A5 NO [NONEXISTENT] no\x01such\n" BYE,
+	  PLUS "C: A5 SELECT \"a b\"\n"
+	       "S: A5 NO [NONEXISTENT] no\x01such\n" BYE,
 	  "flags a~b 9.1 +S 9.2 +F",
 	  "9.1 refused ENOENT (no?such)\n9.2 refused ENOENT (no?such)\n" },
 	{ "an open folder stays open",
-	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
-	               "S: A6 OK\n"
-	               "C: A7 UID STORE 2 +FLAGS.SILENT (\\Seen)\n"
-	               "S: A7 OK\n" BYE,
+	  PLUS OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	              "S: A6 OK\n"
+	              "C: A7 UID STORE 2 +FLAGS.SILENT (\\Seen)\n"
+	              "S: A7 OK\n" BYE,
 	  "flags INBOX 9.1 +S\nflags INBOX 9.2 +S", "9.1 done\n9.2 done\n" },
 	{ "a connection that is lost leaves three kinds",
-	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Draft)\n"
-	               "C: A7 UID STORE 2 +FLAGS.SILENT (\\Flagged)\n"
-	               "C: A8 UID STORE 3 +FLAGS.SILENT ($Forwarded)\n"
-	               "C: A9 UID STORE 4 +FLAGS.SILENT (\\Answered)\n"
-	               "S: A6 OK\n"
-	               "C: A10 UID STORE 5 +FLAGS.SILENT (\\Seen)\n"
-	               "!close\n",
+	  PLUS OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Draft)\n"
+	              "C: A7 UID STORE 2 +FLAGS.SILENT (\\Flagged)\n"
+	              "C: A8 UID STORE 3 +FLAGS.SILENT ($Forwarded)\n"
+	              "C: A9 UID STORE 4 +FLAGS.SILENT (\\Answered)\n"
+	              "S: A6 OK\n"
+	              "C: A10 UID STORE 5 +FLAGS.SILENT (\\Seen)\n"
+	              "!close\n",
 	  "flags INBOX 9.1 +D 9.2 +F 9.3 +P 9.4 +R 9.5 +S 9.6 +T",
 	  "9.1 done\n9.2 unknown\n9.3 unknown\n9.4 unknown\n9.5 unknown\n"
 	  "9.6 unsent\nEHOSTUNREACH\n" },
@@ -123,20 +129,20 @@ static const struct {
 	              "S: A6 OK [COPYUID 77 1,3 11:12]\n" BYE,
 	  "copy INBOX a 9.1 9.2", "9.1 done\n9.2 done\n" },
 	{ "COPYUID of all the world is not believed",
-	  FULL OPENED
-	  "C: A6 UID COPY 1:2 \"a\"\n"
-	  "S: A6 OK [COPYUID 77 1:4294967295 1:4294967295]\n" BYE,
+	  FULL OPENED "C: A6 UID COPY 1:2 \"a\"\n"
+	              "S: A6 OK [COPYUID 77 1:4294967295 1:4294967295]\n" BYE,
 	  "copy INBOX a 9.1 9.2", "9.1 done\n9.2 done\n" },
 	{ "COPYUID without UIDVALIDITY is not believed",
 	  FULL OPENED "C: A6 UID COPY 1 \"a\"\n"
 	              "S: A6 OK [COPYUID 0 1 11]\n" BYE,
 	  "copy INBOX a 9.1", "9.1 done\n" },
 	{ "COPYUID that nobody can read is left out",
-	  SERVER(" MOVE") OPENED "C: A6 UID COPY 1 \"a\"\n"
-	                         "S: * OK [COPYUID]\n"
-	                         "S: * OK [COPYUID x y z]\n"
-	                         "S: * OK [COPYUID 77 5 9]\n"
-	                         "S: A6 OK [COPYUID 77 1]\n" BYE,
+	  SERVER(" MOVE")
+	          OPENED FOUND("A90", "1", "1") "C: A6 UID COPY 1 \"a\"\n"
+	                                        "S: * OK [COPYUID]\n"
+	                                        "S: * OK [COPYUID x y z]\n"
+	                                        "S: * OK [COPYUID 77 5 9]\n"
+	                                        "S: A6 OK [COPYUID 77 1]\n" BYE,
 	  "copy INBOX a 9.1", "9.1 done\n" },
 	{ "with UIDPLUS, nothing told is nothing copied",
 	  FULL OPENED "C: A6 UID COPY 1 \"a\"\n"
@@ -159,8 +165,8 @@ static const struct {
 	  "copy INBOX a 9.1 9.2\ncopy INBOX a 9.3",
 	  "9.1 refused ESTALE\n9.2 done 77.8\n9.3 refused EBUSY (gone)\n" },
 	{ "without UIDPLUS, nothing told means nothing",
-	  PLAIN OPENED "C: A6 UID COPY 1 \"a\"\n"
-	               "S: A6 OK\n" BYE,
+	  PLAIN OPENED FOUND("A90", "1", "1") "C: A6 UID COPY 1 \"a\"\n"
+	                                      "S: A6 OK\n" BYE,
 	  "copy INBOX a 9.1", "9.1 done\n" },
 	{ "the same message copied twice is copied once",
 	  FULL OPENED "C: A6 UID COPY 1 \"a\"\n"
@@ -174,17 +180,19 @@ static const struct {
 	{ "what is read-only can be copied from",
 	  PLAIN "C: A5 SELECT \"INBOX\"\n"
 	        "S: * OK [UIDVALIDITY 9]\n"
-	        "S: A5 OK [READ-ONLY]\n"
-	        "C: A6 UID COPY 1 \"a\"\n"
-	        "S: A6 OK\n" BYE,
+	        "S: A5 OK [READ-ONLY]\n" FOUND("A90", "1",
+	                                       "1") "C: A6 UID COPY 1 \"a\"\n"
+	                                            "S: A6 OK\n" BYE,
 	  "copy INBOX a 9.1", "9.1 done\n" },
 	{ "a name's literal is asked for when nothing else is under way",
-	  PLAIN OPENED "C: A6 UID COPY 1 {1}\n"
-	               "S: + \n"
-	               "C| \\xe9\\r\\n\n"
-	               "S: A6 OK\n"
-	               "C: A7 UID COPY 2 {1}\n"
-	               "S: A7 NO [TRYCREATE] no\n" BYE,
+	  PLAIN OPENED FOUND("A90", "1",
+	                     "1") "C: A6 UID COPY 1 {1}\n"
+	                          "S: + \n"
+	                          "C| \\xe9\\r\\n\n"
+	                          "S: A6 OK\n" FOUND(
+					  "A91", "2",
+					  "2") "C: A7 UID COPY 2 {1}\n"
+	                                       "S: A7 NO [TRYCREATE] no\n" BYE,
 	  "copy INBOX %E9 9.1\ncopy INBOX %E9 9.2",
 	  "9.1 done\n9.2 refused ENOENT (no)\n" },
 	{ "MOVE tells before its end",
@@ -228,48 +236,55 @@ static const struct {
 	                            "!close\n",
 	  "move INBOX a 9.1", "9.1 unknown 77.8\nEHOSTUNREACH\n" },
 	{ "a copy that was refused removes nothing",
-	  PLAIN OPENED "C: A6 UID COPY 1 \"a\"\n"
-	               "S: A6 NO [OVERQUOTA] full\n" BYE,
+	  PLAIN OPENED FOUND("A90", "1", "1") "C: A6 UID COPY 1 \"a\"\n"
+	                                      "S: A6 NO [OVERQUOTA] full\n" BYE,
 	  "move INBOX a 9.1", "9.1 refused EDQUOT (full)\n" },
 	{ "without UIDPLUS, EXPUNGE removes all that is marked",
-	  PLAIN OPENED "C: A6 UID COPY 1,3 \"a\"\n"
-	               "S: A6 OK\n"
-	               "C: A7 UID STORE 1,3 +FLAGS.SILENT (\\Deleted)\n"
-	               "S: A7 OK\n"
-	               "C: A8 UID SEARCH DELETED\n"
-	               "S: * SEARCH 3\n"
-	               "S: * SEARCH 1\n"
-	               "S: A8 OK\n"
-	               "C: A9 EXPUNGE\n"
-	               "S: * 1 EXPUNGE\n"
-	               "S: A9 OK\n" BYE,
+	  PLAIN OPENED
+	          FOUND("A90", "1,3",
+	                "3 1") "C: A6 UID COPY 1,3 \"a\"\n"
+	                       "S: A6 OK\n"
+	                       "C: A7 UID STORE 1,3 +FLAGS.SILENT (\\Deleted)\n"
+	                       "S: A7 OK\n"
+	                       "C: A8 UID SEARCH DELETED\n"
+	                       "S: * SEARCH 3\n"
+	                       "S: * SEARCH 1\n"
+	                       "S: A8 OK\n"
+	                       "C: A9 EXPUNGE\n"
+	                       "S: * 1 EXPUNGE\n"
+	                       "S: A9 OK\n" BYE,
 	  "move INBOX a 9.1 9.3", "9.1 done\n9.3 done\n" },
 	{ "so nothing is removed while others are marked",
-	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+	  PLAIN OPENED FOUND(
+		  "A90", "1",
+		  "1") "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
 	               "S: A6 OK\n"
 	               "C: A7 UID SEARCH DELETED\n"
 	               "S: * SEARCH 1 2\n"
-	               "S: A7 OK\n"
-	               "C: A8 UID COPY 3 \"a\"\n"
-	               "S: A8 OK\n"
-	               "C: A9 UID STORE 3 +FLAGS.SILENT (\\Deleted)\n"
-	               "S: A9 OK\n"
-	               "C: A10 UID SEARCH DELETED\n"
-	               "S: * SEARCH 1 2 3\n"
-	               "S: A10 OK\n" BYE,
+	               "S: A7 OK\n" FOUND(
+			       "A91", "3",
+			       "3") "C: A8 UID COPY 3 \"a\"\n"
+	                            "S: A8 OK\n"
+	                            "C: A9 UID STORE 3 +FLAGS.SILENT (\\Deleted)\n"
+	                            "S: A9 OK\n"
+	                            "C: A10 UID SEARCH DELETED\n"
+	                            "S: * SEARCH 1 2 3\n"
+	                            "S: A10 OK\n" BYE,
 	  "remove INBOX 9.1\nmove INBOX a 9.3",
 	  "9.1 refused EBUSY (other messages are marked deleted, too)\n"
 	  "9.3 unknown EBUSY (other messages are marked deleted, too)\n"
 	  "EBUSY\n" },
 	{ "a search that is refused removes nothing",
-	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
-	               "S: A6 OK\n"
-	               "C: A7 UID SEARCH DELETED\n"
-	               "S: A7 NO [UNAVAILABLE] later\n" BYE,
+	  PLAIN OPENED FOUND("A90", "1",
+	                     "1") "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+	                          "S: A6 OK\n"
+	                          "C: A7 UID SEARCH DELETED\n"
+	                          "S: A7 NO [UNAVAILABLE] later\n" BYE,
 	  "remove INBOX 9.1", "9.1 refused EBUSY (later)\n" },
 	{ "what could not be marked is not searched for",
-	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
-	               "S: A6 NO no\n" BYE,
+	  PLAIN OPENED FOUND("A90", "1",
+	                     "1") "C: A6 UID STORE 1 +FLAGS.SILENT (\\Deleted)\n"
+	                          "S: A6 NO no\n" BYE,
 	  "remove INBOX 9.1", "9.1 refused EIO (no)\n" },
 	{ "remove takes what is gone for removed",
 	  FULL OPENED "C: A6 UID STORE 1:2 +FLAGS.SILENT (\\Deleted)\n"
@@ -284,15 +299,48 @@ static const struct {
 	              "S: A6 OK\n"
 	              "S: A7 NO [INUSE] locked\n" BYE,
 	  "remove INBOX 9.1", "9.1 refused EBUSY (locked)\n" },
+	{ "Mailutils does to the next one what was meant for one that is gone",
+	  SERVER(" UNSELECT") OPENED FOUND(
+		  "A6", "1:3",
+		  "2") "C: A7 UID STORE 2 +FLAGS.SILENT (\\Deleted)\n"
+	               "S: A7 OK\n"
+	               "C: A8 UID SEARCH DELETED\n"
+	               "S: * SEARCH 2\n"
+	               "S: A8 OK\n"
+	               "C: A9 EXPUNGE\n"
+	               "S: A9 OK\n" FOUND("A10", "1", "")
+	                       FOUND("A11", "1",
+	                             "") "C: A12 UID SEARCH UID 1\n"
+	                                 "S: A12 NO [UNAVAILABLE] later\n" BYE,
+	  "remove INBOX 9.1 9.2 9.3 8.1\ncopy INBOX a 9.1\nremove INBOX 9.1\n"
+	  "remove INBOX 9.1",
+	  "9.1 done\n9.2 done\n9.3 done\n8.1 refused ESTALE\n"
+	  "9.1 refused ESTALE\n9.1 done\n9.1 refused EBUSY (later)\n" },
+	{ "Mailutils keeps flags to itself until the folder is left",
+	  SERVER(" UNSELECT") OPENED FOUND(
+		  "A6", "1",
+		  "1") "C: A7 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	               "S: A7 OK\n"
+	               "C: A8 UNSELECT\n"
+	               "S: A8 OK\n"
+	               "C: A9 SELECT \"INBOX\"\n"
+	               "S: * OK [UIDVALIDITY 9]\n"
+	               "S: A9 OK\n" FOUND(
+			       "A10", "2",
+			       "2") "C: A11 UID STORE 2 +FLAGS.SILENT (\\Seen)\n"
+	                            "S: A11 OK\n"
+	                            "C: A12 UNSELECT\n"
+	                            "!close\n",
+	  "flags INBOX 9.1 +S\nflags INBOX 9.2 +S",
+	  "9.1 done\n9.2 unknown\nEHOSTUNREACH\n" },
 	/* ---- Append ---- */
 	{ "messages go one behind the other",
-	  SERVER(" LITERAL+")
-	  "C: A5 APPEND \"a b\" (\\Seen work) \"09-Sep-2001 01:46:40 +0000\" {6+}\n"
-	  "C| a\\r\\nb\\r\\n\\r\\n\n"
-	  "C: A6 APPEND \"a b\" () " EPOCH " {3+}\n"
-	  "C| x\\r\\n\\r\\n\n"
-	  "S: A5 OK [APPENDUID 9 4]\n"
-	  "S: A6 OK\n" BYE,
+	  SERVER(" LITERAL+") "C: A5 APPEND \"a b\" (\\Seen work) \"09-Sep-2001 01:46:40 +0000\" {6+}\n"
+	                      "C| a\\r\\nb\\r\\n\\r\\n\n"
+	                      "C: A6 APPEND \"a b\" () " EPOCH " {3+}\n"
+	                      "C| x\\r\\n\\r\\n\n"
+	                      "S: A5 OK [APPENDUID 9 4]\n"
+	                      "S: A6 OK\n" BYE,
 	  "append a~b S,work 1000000000 a\\nb - -5 x", "- done 9.4\n- done\n" },
 	{ "line ends become CRLF, and the last one too",
 	  SERVER(" LITERAL+") "C: A5 APPEND \"a\" () " EPOCH " {2+}\n"
@@ -339,7 +387,8 @@ static const struct {
 	       "C: z\n"
 	       "C: \n"
 	       "S: A5 OK [APPENDUID 9 4:5,9] done\n" BYE,
-	  "append a - 0 x F 0 y - 0 z", "- done 9.4\n- done 9.5\n- done 9.9\n" },
+	  "append a - 0 x F 0 y - 0 z",
+	  "- done 9.4\n- done 9.5\n- done 9.9\n" },
 	{ "one bad message does not stop the others",
 	  FULL "C: A5 APPEND \"a\" () " EPOCH " {3+}\n"
 	       "C: x\n"
@@ -372,10 +421,10 @@ static const struct {
 	  "append a - 0 x - 0 y",
 	  "- refused ENOENT (no)\n- refused ENOENT (no)\n" },
 	{ "what the server cannot hold is not sent",
-	  SERVER(" LITERAL+ APPENDLIMIT=4")
-	  "C: A5 APPEND \"a\" () " EPOCH " {4+}\n"
-	  "C| xx\\r\\n\\r\\n\n"
-	  "S: A5 OK\n" BYE,
+	  SERVER(" LITERAL+ APPENDLIMIT=4") "C: A5 APPEND \"a\" () " EPOCH
+	                                    " {4+}\n"
+	                                    "C| xx\\r\\n\\r\\n\n"
+	                                    "S: A5 OK\n" BYE,
 	  "append a - 0 xx - 0 xxx - 0 a\\0",
 	  "- done\n- refused EFBIG\n- refused EILSEQ\n" },
 	{ "Mailutils takes a keyword for a mistake",
@@ -403,23 +452,22 @@ static const struct {
 	  "append a - 0 x\nappend a - 0 x\nappend a - 0 x\nappend a - 0 x",
 	  "- done\n- done\n- done\n- done\n" },
 	{ "APPENDUID that the mark belies is not believed",
-	  SERVER(" LITERAL+")
-	  "C: A5 STATUS \"a\" (UIDNEXT UIDVALIDITY)\n"
-	  "S: * STATUS \"a\" (UIDNEXT 5 UIDVALIDITY 9)\n"
-	  "S: A5 OK\n"
-	  "C: A6 APPEND \"a\" () " EPOCH " {3+}\n"
-	  "C| x\\r\\n\\r\\n\n"
-	  "S: A6 OK [APPENDUID 9 4]\n"
-	  "C: A7 APPEND \"a\" () " EPOCH " {3+}\n"
-	  "C| x\\r\\n\\r\\n\n"
-	  "S: A7 OK [APPENDUID 8 5]\n"
-	  "C: A8 APPEND \"a\" () " EPOCH " {3+}\n"
-	  "C| x\\r\\n\\r\\n\n"
-	  "S: A8 OK [APPENDUID 9 5]\n" BYE,
+	  SERVER(" LITERAL+") "C: A5 STATUS \"a\" (UIDNEXT UIDVALIDITY)\n"
+	                      "S: * STATUS \"a\" (UIDNEXT 5 UIDVALIDITY 9)\n"
+	                      "S: A5 OK\n"
+	                      "C: A6 APPEND \"a\" () " EPOCH " {3+}\n"
+	                      "C| x\\r\\n\\r\\n\n"
+	                      "S: A6 OK [APPENDUID 9 4]\n"
+	                      "C: A7 APPEND \"a\" () " EPOCH " {3+}\n"
+	                      "C| x\\r\\n\\r\\n\n"
+	                      "S: A7 OK [APPENDUID 8 5]\n"
+	                      "C: A8 APPEND \"a\" () " EPOCH " {3+}\n"
+	                      "C| x\\r\\n\\r\\n\n"
+	                      "S: A8 OK [APPENDUID 9 5]\n" BYE,
 	  "mark a\nappend a - 0 x\nappend a - 0 x\nappend a - 0 x",
 	  "9.5\n- done\n- done\n- done 9.5\n" },
 	{ "APPENDUID that SELECT belies is not believed",
-	  SERVER(" LITERAL+") OPENED
+	  SERVER(" LITERAL+ UIDPLUS") OPENED
 	  "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
 	  "S: A6 OK\n"
 	  "C: A7 APPEND \"INBOX\" () " EPOCH " {3+}\n"
@@ -437,13 +485,13 @@ static const struct {
 	              "S: A8 OK\n" BYE,
 	  "flags INBOX 9.1 +S\nmark INBOX", "9.1 done\n9.12\n" },
 	{ "or of one that was looked at just now",
-	  PLAIN OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
-	               "S: A6 OK\n"
-	               "C: A7 NOOP\n"
-	               "S: A7 OK\n"
-	               "C: A8 STATUS \"INBOX\" (UIDNEXT UIDVALIDITY)\n"
-	               "S: * STATUS INBOX (UIDNEXT 12 UIDVALIDITY 9)\n"
-	               "S: A8 OK\n" BYE,
+	  PLUS OPENED "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	              "S: A6 OK\n"
+	              "C: A7 NOOP\n"
+	              "S: A7 OK\n"
+	              "C: A8 STATUS \"INBOX\" (UIDNEXT UIDVALIDITY)\n"
+	              "S: * STATUS INBOX (UIDNEXT 12 UIDVALIDITY 9)\n"
+	              "S: A8 OK\n" BYE,
 	  "flags INBOX 9.1 +S\nmark INBOX", "9.1 done\n9.12\n" },
 	{ "no mark where no UIDNEXT is told",
 	  PLAIN "C: A5 STATUS \"a\" (UIDNEXT UIDVALIDITY)\n"
@@ -453,18 +501,19 @@ static const struct {
 	        "S: A6 NO [NONEXISTENT] no\n" BYE,
 	  "mark a\nmark b", "EOPNOTSUPP\nENOENT\n" },
 	{ "since a mark come the new messages",
-	  FULL "C: A5 SELECT \"INBOX\"\n"
-	       "S: * 3 EXISTS\n"
-	       "S: * OK [UIDVALIDITY 9]\n"
-	       "S: * OK [UIDNEXT 9]\n"
-	       "S: A5 OK\n"
-	       "C: A6 UID FETCH 7:* (UID FLAGS INTERNALDATE RFC822.SIZE)\n"
-	       "S: * VANISHED 1\n"
-	       "S: * 1 FETCH (UID 4 FLAGS () INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 20)\n"
-	       "S: * 2 FETCH (UID 7 FLAGS (\\Seen k) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 20)\n"
-	       "S: * 2 FETCH (UID 7 FLAGS ())\n"
-	       "S: * 3 FETCH (UID 8 FLAGS () INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 30)\n"
-	       "S: A6 OK\n" BYE,
+	  FULL
+	  "C: A5 SELECT \"INBOX\"\n"
+	  "S: * 3 EXISTS\n"
+	  "S: * OK [UIDVALIDITY 9]\n"
+	  "S: * OK [UIDNEXT 9]\n"
+	  "S: A5 OK\n"
+	  "C: A6 UID FETCH 7:* (UID FLAGS INTERNALDATE RFC822.SIZE)\n"
+	  "S: * VANISHED 1\n"
+	  "S: * 1 FETCH (UID 4 FLAGS () INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 20)\n"
+	  "S: * 2 FETCH (UID 7 FLAGS (\\Seen k) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 20)\n"
+	  "S: * 2 FETCH (UID 7 FLAGS ())\n"
+	  "S: * 3 FETCH (UID 8 FLAGS () INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 30)\n"
+	  "S: A6 OK\n" BYE,
 	  "since INBOX 9.7",
 	  "9.7 10 [k] 837596665 20\n9.8 0 [] 837596665 30\n" },
 	{ "nothing new",
@@ -523,12 +572,11 @@ static const struct {
 	  "create a\ncreate b\ncreate c\ncreate d",
 	  "(yes)\nEEXIST\n(cannot)\nEEXIST\n(cannot)\nEIO\n(cannot)\nEIO\n" },
 	{ "a folder that the server cannot have",
-	  LOGIN
-	  "S: * CAPABILITY IMAP4rev1\n"
-	  "S: A3 OK\n"
-	  "C: A4 LIST \"\" \"\"\n"
-	  "S: * LIST (\\Noselect) \".\" \"\"\n"
-	  "S: A4 OK\n" BYE,
+	  LOGIN "S: * CAPABILITY IMAP4rev1\n"
+	        "S: A3 OK\n"
+	        "C: A4 LIST \"\" \"\"\n"
+	        "S: * LIST (\\Noselect) \".\" \"\"\n"
+	        "S: A4 OK\n" BYE,
 	  "create a.b\nrename a a.b\nsubscribe a//b",
 	  "(the server can have no folder of this name)\nEINVAL\n"
 	  "(the server can have no folder of this name)\nEINVAL\n"
@@ -547,17 +595,17 @@ static const struct {
 	       "S: A9 OK\n" BYE,
 	  "flags a 9.1 +S\ndelete a", "9.1 done\n" },
 	{ "by another one where there is no UNSELECT",
-	  PLAIN "C: A5 SELECT \"a/b\"\n"
-	        "S: * OK [UIDVALIDITY 9]\n"
-	        "S: A5 OK\n"
-	        "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
-	        "S: A6 OK\n"
-	        "C: A7 SELECT \"INBOX\"\n"
-	        "S: A7 OK\n"
-	        "C: A8 LSUB \"\" \"a*\"\n"
-	        "S: A8 OK\n"
-	        "C: A9 RENAME \"a\" \"c\"\n"
-	        "S: A9 OK\n" BYE,
+	  PLUS "C: A5 SELECT \"a/b\"\n"
+	       "S: * OK [UIDVALIDITY 9]\n"
+	       "S: A5 OK\n"
+	       "C: A6 UID STORE 1 +FLAGS.SILENT (\\Seen)\n"
+	       "S: A6 OK\n"
+	       "C: A7 SELECT \"INBOX\"\n"
+	       "S: A7 OK\n"
+	       "C: A8 LSUB \"\" \"a*\"\n"
+	       "S: A8 OK\n"
+	       "C: A9 RENAME \"a\" \"c\"\n"
+	       "S: A9 OK\n" BYE,
 	  "flags a/b 9.1 +S\nrename a c", "9.1 done\n" },
 	{ "a folder that is gone cannot be deleted",
 	  PLAIN "C: A5 DELETE \"a\"\n"

@@ -84,6 +84,37 @@ static void the_longest_secret_is_taken(void **state)
 	strbuf_wipe(&sb);
 }
 
+/* The second time we have had the secret, and might have passed it on. */
+static void a_command_is_not_told_the_secret(void **state)
+{
+	static const char command[] =
+		"printf 's3'; echo cret; exec >&2; "
+		"{ tr '\\0' '\\n' </proc/$$/cmdline; env; ls /proc/$$/fd; }";
+	char path[] = "/tmp/test-secret-XXXXXX", why[160], seen[65536];
+	auto_fd int fd = mkstemp(path);
+	auto_fd int kept = dup(STDERR_FILENO);
+	auto_fd int leak = open("/dev/null", O_RDONLY);
+	assert_true(fd >= 0 && kept >= 0 && leak >= 3);
+	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	for (size_t i = 0; i < 2; i++) {
+		struct strbuf sb = { 0 };
+		int err = get(CONN_SECRET_PASSWORD_COMMAND, command, 10000, &sb,
+		              why);
+		assert_int_equal(err, 0);
+		assert_string_equal(strbuf_text(&sb), "s3cret");
+		strbuf_wipe(&sb);
+	}
+	assert_int_equal(dup2(kept, STDERR_FILENO), STDERR_FILENO);
+	(void)unlink(path);
+	ssize_t n = pread(fd, seen, sizeof(seen) - 1, 0);
+	assert_true(n > 0);
+	seen[n] = '\0';
+	assert_non_null(strstr(seen, "/bin/sh\n-c\n"));
+	assert_null(strstr(seen, "s3cret"));
+	/* The descriptors end the list, and nothing of ours is among them. */
+	assert_string_equal(seen + n - 6, "0\n1\n2\n");
+}
+
 /* A FIFO ends for its reader when the last process that has it is gone. */
 static void a_command_that_hangs_is_killed_with_its_children(void **state)
 {
@@ -251,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_command_gives_its_first_line_or_a_reason),
 		cmocka_unit_test(the_longest_secret_is_taken),
+		cmocka_unit_test(a_command_is_not_told_the_secret),
 		cmocka_unit_test(
 			a_command_that_hangs_is_killed_with_its_children),
 		cmocka_unit_test(an_abort_ends_a_command_at_once),

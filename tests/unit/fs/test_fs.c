@@ -4,25 +4,23 @@
  */
 #include "tests/unit/test.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fs/fs.h"
-#include "fs/inode.h"
 #include "fs/ops.h"
 #include "tests/fake/cache.h"
+#include "tests/unit/fs/clients.h"
 #include "util/clock.h"
 #include "util/mem.h"
 
@@ -40,9 +38,8 @@ static struct fixture *fixture_of(void **state)
 	return *state;
 }
 
-static void mount_now(struct fixture *f, enum fs_layout layout, size_t count)
+static void configure(struct fixture *f, enum fs_layout layout, size_t count)
 {
-	char *why = NULL;
 	for (size_t i = 0; i < count; i++)
 		f->accounts[i] = (struct fs_account){ i ? "play" : "work",
 			                              f->cache, layout };
@@ -51,6 +48,12 @@ static void mount_now(struct fixture *f, enum fs_layout layout, size_t count)
 		                        .account_count = count,
 		                        .is_single = count == 1,
 		                        .options = "" };
+}
+
+static void mount_now(struct fixture *f, enum fs_layout layout, size_t count)
+{
+	char *why = NULL;
+	configure(f, layout, count);
 	int err = fs_open(&f->config, &f->fs, &why);
 	if (err < 0)
 		fail_msg("fs_open: %s", why);
@@ -94,11 +97,10 @@ static pid_t client(const char *command)
 	return pid;
 }
 
-/* The same, for one that is the process itself: see CLIENTS. */
+/* The same, for one that is this program again: see clients.h. */
 static pid_t own_client(const char *name)
 {
-	char *command =
-		xasprintf("exec /proc/%d/exe --client %s", getpid(), name);
+	char *command = xasprintf("exec \"$SELF\" --client %s", name);
 	pid_t pid = client(command);
 	free(command);
 	return pid;
@@ -143,128 +145,6 @@ static void await_waiting(struct cache *c, size_t count)
 		(void)poll(NULL, 0, 1);
 	}
 }
-
-/* Clients.  Each returns 0, or the line where it failed. */
-#define CHECK(condition) \
-	do { \
-		if (!(condition)) \
-			return __LINE__ % 256 ? __LINE__ % 256 : 1; \
-	} while (0)
-
-static char *below(const char *rest)
-{
-	return xasprintf("%s/%s", getenv("M"), rest);
-}
-
-/* Every message, opened for the first time: all ways to learn its size. */
-static int client_sizes(void)
-{
-	char *path = below("INBOX/cur");
-	CHECK(chdir(path) == 0);
-	free(path);
-	DIR *dir = opendir(".");
-	CHECK(dir);
-	int count = 0;
-	for (struct dirent *d; (d = readdir(dir)); count++) {
-		if (d->d_name[0] == '.')
-			continue;
-		struct stat st;
-		CHECK(d->d_ino != 0 && d->d_type == DT_REG);
-		CHECK(stat(d->d_name, &st) == 0 && st.st_ino == d->d_ino);
-		off_t claimed = st.st_size;
-		int fd = open(d->d_name, O_RDONLY);
-		CHECK(fd >= 0 && fstat(fd, &st) == 0);
-		CHECK(st.st_size < claimed);
-		CHECK(lseek(fd, 0, SEEK_END) == st.st_size);
-		char *text = mmap(NULL, (size_t)st.st_size, PROT_READ,
-		                  MAP_SHARED, fd, 0);
-		CHECK(text != MAP_FAILED && text[st.st_size - 1] == '\n');
-		CHECK(text[0] == 'x');
-		char bytes[8];
-		CHECK(pread(fd, bytes, 8, st.st_size - 3) == 3);
-		(void)munmap(text, (size_t)st.st_size);
-		(void)close(fd);
-	}
-	(void)closedir(dir);
-	return count > 2 ? 0 : 1;
-}
-
-/* While others come, go and change place, the stable ones are seen once. */
-static int client_churn(void)
-{
-	char *path = below("INBOX/cur");
-	for (int round = 0; round < 30; round++) {
-		DIR *dir = opendir(path);
-		CHECK(dir);
-		char seen[1001] = { 0 };
-		for (struct dirent *d; (d = readdir(dir));) {
-			struct inode node;
-			CHECK(inode_parse(d->d_ino, &node));
-			if (node.kind == INODE_MESSAGE && node.id <= 1000)
-				CHECK(seen[node.id]++ == 0);
-		}
-		for (int id = 1; id <= 1000; id += 2)
-			CHECK(seen[id] == 1);
-		(void)closedir(dir);
-	}
-	free(path);
-	return 0;
-}
-
-static int client_seekdir(void)
-{
-	char *path = below("INBOX/cur");
-	DIR *dir = opendir(path);
-	CHECK(dir);
-	long cookies[2000];
-	ino_t numbers[2000];
-	int count = 0;
-	for (struct dirent *d; (d = readdir(dir)); count++) {
-		numbers[count] = d->d_ino;
-		cookies[count] = telldir(dir);
-		CHECK(count == 0 || cookies[count] > cookies[count - 1]);
-	}
-	CHECK(count == 1002);
-	for (int i = 0; i + 1 < count; i += 97) {
-		seekdir(dir, cookies[i]);
-		struct dirent *d = readdir(dir);
-		CHECK(d && d->d_ino == numbers[i + 1]);
-	}
-	(void)closedir(dir);
-	free(path);
-	return 0;
-}
-
-/* One errno for each way an open can fail, told by the parent. */
-static int client_open_errno(void)
-{
-	char *path = below("INBOX/new/1700000001.0000000000000001.work");
-	errno = 0;
-	int fd = open(path, O_RDONLY);
-	free(path);
-	return fd >= 0 ? 0 : errno;
-}
-
-static void on_alarm(int signal)
-{
-}
-
-/* A signal whose handler does not restart ends the open with EINTR. */
-static int client_eintr(void)
-{
-	struct sigaction action = { .sa_handler = on_alarm };
-	CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
-	return client_open_errno() == EINTR ? 0 : 1;
-}
-
-static const struct {
-	const char *name;
-	int (*run)(void);
-} CLIENTS[] = {
-	{ "sizes", client_sizes },     { "churn", client_churn },
-	{ "seekdir", client_seekdir }, { "open_errno", client_open_errno },
-	{ "eintr", client_eintr },
-};
 
 static void nested_folders_are_directories(void **state)
 {
@@ -530,28 +410,32 @@ static void an_unmount_from_outside_is_noticed(void **state)
 	free(why);
 }
 
-static void a_live_mount_or_a_wrong_place_is_refused(void **state)
+static void a_wrong_place_is_refused(void **state)
 {
 	struct fixture *f = fixture_of(state);
-	mount_now(f, FS_NESTED, 1);
 	static const struct {
-		const char *mountpoint; /* NULL: that of the live mount */
+		const char *mountpoint;
 		int err;
 	} ROWS[] = {
-		{ NULL, -EBUSY },
 		{ "/proc/self/exe", -ENOTDIR },
 		{ "/nonexistent/-x", -ENOENT },
 	};
 	for (size_t i = 0; i < COUNT_OF(ROWS); i++) {
-		struct fs_config config = f->config;
-		struct fs *fs;
 		char *why = NULL;
-		if (ROWS[i].mountpoint)
-			config.mountpoint = ROWS[i].mountpoint;
-		assert_int_equal(fs_open(&config, &fs, &why), ROWS[i].err);
+		configure(f, FS_NESTED, 1);
+		f->config.mountpoint = ROWS[i].mountpoint;
+		assert_int_equal(fs_open(&f->config, &f->fs, &why),
+		                 ROWS[i].err);
 		assert_non_null(why);
 		free(why);
 	}
+}
+
+/* By client "second", as a daemon that asks itself is not answered. */
+static void a_live_mount_is_refused(void **state)
+{
+	mount_now(fixture_of(state), FS_NESTED, 1);
+	assert_int_equal(finish(own_client("second"), 5000), EBUSY);
 }
 
 /* The daemon that client "daemon" plays is killed; its mount stays, dead. */
@@ -569,18 +453,32 @@ static void a_dead_mount_is_replaced(void **state)
 
 static int client_main(const char *name)
 {
+	struct fixture f = { .cache = fake_cache_new() };
+	strcpy(f.path, getenv("M"));
+	fake_folder(f.cache, CACHE_ROOT, "INBOX", 0);
 	if (strcmp(name, "daemon") == 0) {
-		struct fixture f = { .cache = fake_cache_new() };
-		strcpy(f.path, getenv("M"));
-		fake_folder(f.cache, CACHE_ROOT, "INBOX", 0);
 		mount_now(&f, FS_NESTED, 1);
 		for (;;)
 			(void)pause();
 	}
-	for (size_t i = 0; i < COUNT_OF(CLIENTS); i++)
-		if (strcmp(name, CLIENTS[i].name) == 0)
-			return CLIENTS[i].run();
-	return 1;
+	if (strcmp(name, "second") == 0) {
+		char *why = NULL;
+		configure(&f, FS_NESTED, 1);
+		int err = fs_open(&f.config, &f.fs, &why);
+		free(why);
+		fake_cache_free(f.cache);
+		return -err;
+	}
+	fake_cache_free(f.cache);
+	return client_run(name);
+}
+
+/* By its name: under valgrind /proc/PID/exe is valgrind. */
+static void remember_self(void)
+{
+	char self[PATH_MAX] = "";
+	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+	(void)setenv("SELF", self, 1);
 }
 
 #define MOUNT_TEST(name) \
@@ -592,6 +490,7 @@ int main(int argc, char **argv)
 		return client_main(argv[2]);
 	if (access("/dev/fuse", R_OK | W_OK) < 0)
 		return 77;
+	remember_self();
 	const struct CMUnitTest tests[] = {
 		MOUNT_TEST(nested_folders_are_directories),
 		MOUNT_TEST(maildirpp_folders_stand_side_by_side),
@@ -607,7 +506,8 @@ int main(int argc, char **argv)
 		MOUNT_TEST(a_waiting_reader_can_be_killed_or_interrupted),
 		MOUNT_TEST(stopping_answers_who_waits),
 		MOUNT_TEST(an_unmount_from_outside_is_noticed),
-		MOUNT_TEST(a_live_mount_or_a_wrong_place_is_refused),
+		MOUNT_TEST(a_live_mount_is_refused),
+		MOUNT_TEST(a_wrong_place_is_refused),
 		MOUNT_TEST(a_dead_mount_is_replaced),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

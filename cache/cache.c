@@ -68,7 +68,6 @@ int cache_open(const struct cache_config *config, struct cache **cache_out,
 	c->account = xstrdup(config->account);
 	c->interval_ms = config->interval_ms;
 	c->is_read_only = config->is_read_only;
-	c->is_ack_server = config->is_ack_server;
 	c->delete = config->delete;
 	c->can_append = true;
 	c->lock_fd = -1;

@@ -146,7 +146,6 @@ struct cache_config {
 	int interval_ms;       /* between looks for news */
 	bool is_read_only;     /* every writing call gives -EROFS */
 	enum cache_delete delete;
-	bool is_ack_server; /* a delivery succeeds when the server has it */
 	/*
 	 * Which folders: fnmatch(3) patterns, "!" before one takes out; the
 	 * last that matches counts.  None: all.

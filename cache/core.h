@@ -30,7 +30,6 @@ struct cache {
 	char *account;
 	int interval_ms;
 	bool is_read_only;
-	bool is_ack_server;
 	bool can_append; /* the server takes mail */
 	enum cache_delete delete;
 	char **patterns;
@@ -75,8 +74,6 @@ int push_journal(struct session *s);
  * that is not known yet of some.
  */
 int settle_folder(struct session *s, int64_t folder, bool *is_blocked_out);
-/* The server has a delivery (0), or refuses it: who waits for that is told. */
-void write_landed(struct cache *c, int64_t message, int err);
 
 /* pull.c: remove all entries of a folder that went, in steps. */
 int pull_empty(struct cache *c, int64_t folder);

@@ -79,11 +79,6 @@ struct push_group {
 struct push_after {
 	struct cache_entry *moved;
 	size_t moved_count, moved_capacity;
-	struct landed {
-		int64_t message;
-		int err;
-	} * landed;
-	size_t landed_count, landed_capacity;
 	struct cache_message *dead; /* nothing names them any more */
 	size_t dead_count, dead_capacity;
 };
@@ -122,7 +117,6 @@ int push_folders(struct push *p);
 /* push_after.c */
 void push_after_run(struct cache *c, struct push_after *after);
 void push_after_release(struct push_after *after);
-void push_after_landed(struct push_after *after, int64_t message, int err);
 /*
  * The server has row's message in row->folder under row->key, with row->flags
  * and row->keywords.

@@ -43,13 +43,6 @@ static int reap(struct db_conn *conn, int64_t message, struct push_after *a)
 	return 0;
 }
 
-void push_after_landed(struct push_after *a, int64_t message, int err)
-{
-	a->landed = grow(a->landed, a->landed_count, &a->landed_capacity,
-	                 sizeof(*a->landed));
-	a->landed[a->landed_count++] = (struct landed){ message, err };
-}
-
 bool push_is_birth(const struct journal_row *row)
 {
 	return row->kind == JOURNAL_MESSAGE && row->key[0] == '\0' &&
@@ -91,8 +84,6 @@ int push_took(struct db_conn *conn, struct journal_row *row,
 		err = journal_took(conn, row);
 	if (err < 0)
 		return err;
-	if (is_landed)
-		push_after_landed(after, row->message, 0);
 	return reap(conn, row->message, after);
 }
 
@@ -106,8 +97,6 @@ int push_gone(struct db_conn *conn, const struct journal_row *row,
 		return err;
 	if (is_entry)
 		add_moved(after, &entry);
-	if (push_is_birth(row))
-		push_after_landed(after, row->message, 0);
 	return reap(conn, row->message, after);
 }
 
@@ -124,25 +113,17 @@ void push_after_run(struct cache *c, struct push_after *a)
 		tell_moved(c, &a->moved[i]);
 		tell_entries(c, a->moved[i].folder);
 	}
-	for (size_t i = 0; i < a->landed_count; i++)
-		write_landed(c, a->landed[i].message, a->landed[i].err);
 	for (size_t i = 0; i < a->dead_count; i++) {
 		write_forget(c, a->dead[i].id);
 		if (a->dead[i].is_cached)
 			body_count(c->bodies, 0, a->dead[i].size);
 	}
 	a->moved_count = 0;
-	a->landed_count = 0;
 	a->dead_count = 0;
 }
 
 void push_after_release(struct push_after *a)
 {
 	free(a->moved);
-	free(a->landed);
 	free(a->dead);
-}
-
-void write_landed(struct cache *c, int64_t message, int err)
-{
 }

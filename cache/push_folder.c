@@ -153,8 +153,6 @@ static int refuse_messages(struct db_conn *conn, const struct journal_row *why,
 		row.state = JOURNAL_REFUSED;
 		row.err = why->err;
 		memcpy(row.why, why->why, sizeof(row.why));
-		if (push_is_birth(&row))
-			push_after_landed(after, row.message, row.err);
 		err = journal_update(conn, &row);
 		if (err < 0)
 			return err;

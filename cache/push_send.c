@@ -102,8 +102,6 @@ static void refuse(struct push *p, struct journal_row *row, int err,
 	               why[0] != '\0' ? why : strerror(-err));
 	if (p->refused++ == 0)
 		log_warn("the server does not take it: %s", row->why);
-	if (push_is_birth(row))
-		push_after_landed(after, row->message, err);
 }
 
 /* In one transaction: each row of the group as fn leaves it. */

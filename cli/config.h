@@ -25,7 +25,6 @@ struct config_account {
 	struct imap_config imap; /* its conn also where that is POP3's */
 	bool keep;               /* POP3: nothing is removed on the server */
 	enum cache_delete delete;
-	bool is_ack_server; /* deliveries wait for the server's answer */
 	unsigned connections;
 	int interval_ms;
 	uint64_t cache_size;

@@ -282,14 +282,6 @@ static const char *parse_delete(const char *text, struct option_target *target)
 	return "is none of trash, expunge and flag";
 }
 
-static const char *parse_ack(const char *text, struct option_target *target)
-{
-	target->account.is_ack_server = strcasecmp(text, "server") == 0;
-	if (target->account.is_ack_server || strcasecmp(text, "journal") == 0)
-		return NULL;
-	return "is neither journal nor server";
-}
-
 const struct config_option_entry config_options[OPTION_COUNT] = {
 	[OPTION_SERVER] = { "server", false, false, parse_server },
 	[OPTION_USER] = { "user", true, false, parse_user },
@@ -319,7 +311,6 @@ const struct config_option_entry config_options[OPTION_COUNT] = {
 	[OPTION_READ_ONLY] = { "read-only", true, false, parse_read_only },
 	[OPTION_KEEP] = { "keep", true, false, parse_keep },
 	[OPTION_DELETE] = { "delete", true, false, parse_delete },
-	[OPTION_ACK] = { "ack", true, false, parse_ack },
 };
 
 int config_option_find(const char *key)

@@ -35,7 +35,6 @@ enum config_option {
 	OPTION_READ_ONLY,
 	OPTION_KEEP,
 	OPTION_DELETE,
-	OPTION_ACK,
 	OPTION_COUNT
 };
 

@@ -28,7 +28,6 @@ int service_open(struct service *s, const struct config_account *account,
 		.interval_ms = account->interval_ms,
 		.is_read_only = account->imap.read_only,
 		.delete = account->delete,
-		.is_ack_server = account->is_ack_server,
 		.folders = account->folders,
 		.folder_count = account->folder_count,
 	};

@@ -250,7 +250,7 @@ static void settle_move(struct hand *h, enum fake_loss loss, bool is_here)
 	for (int i = 0; i < 2; i++) {
 		struct cache_entry e =
 			rig_entry(h->rig, inbox(h), CACHE_NEW, 0);
-		struct cache_name to = { lists(h), CACHE_CUR, "ab" + i, ":2,S",
+		struct cache_name to = { lists(h), CACHE_CUR, &"ab"[i], ":2,S",
 			                 MAIL_SEEN };
 		struct outcome o = { .rig = h->rig };
 		struct cache_wait *wait;

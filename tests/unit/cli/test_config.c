@@ -114,7 +114,6 @@ static void what_is_not_said_has_a_default(void **state)
 	assert_int_equal(a->layout, FS_NESTED);
 	assert_false(a->imap.read_only);
 	assert_int_equal(a->delete, CACHE_DELETE_AUTO);
-	assert_false(a->is_ack_server);
 	assert_null(a->imap.conn.auth);
 	assert_null(a->imap.conn.tls_ca);
 }
@@ -142,8 +141,7 @@ static void every_option_is_taken_in(void **state)
 	                     "cache-size = 500M\n"
 	                     "disable = qresync, MOVE\n"
 	                     "read-only = yes\n"
-	                     "delete = Flag\n"
-	                     "ack = server\n"),
+	                     "delete = Flag\n"),
 		0);
 	const struct config_account *a = &f->config.accounts[0];
 	const struct conn_config *conn = &a->imap.conn;
@@ -171,7 +169,6 @@ static void every_option_is_taken_in(void **state)
 	assert_string_equal(a->imap.disable, "QRESYNC,MOVE");
 	assert_true(a->imap.read_only);
 	assert_int_equal(a->delete, CACHE_DELETE_FLAG);
-	assert_true(a->is_ack_server);
 }
 
 static void a_pop3_account_has_one_connection(void **state)
@@ -284,8 +281,6 @@ static void each_bad_value_is_told_with_its_line(void **state)
 		{ "disable = ,", "disable: \",\" names no capability" },
 		{ "delete = maybe",
 		  "delete: \"maybe\" is none of trash, expunge and flag" },
-		{ "ack = maybe",
-		  "ack: \"maybe\" is neither journal nor server" },
 		{ "read-only = maybe",
 		  "read-only: \"maybe\" is neither yes nor no" },
 		{ "user = you", "user: given twice; first in line 3" },

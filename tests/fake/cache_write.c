@@ -47,8 +47,7 @@ static struct cache_folder *target_locked(struct cache *c,
 	return f && has_place ? f : NULL;
 }
 
-static void name_entry(struct cache_entry *entry, const struct cache_name *name,
-                       const struct cache_folder *folder)
+static void name_entry(struct cache_entry *entry, const struct cache_name *name)
 {
 	entry->folder = name->folder;
 	entry->place = name->place;
@@ -61,7 +60,7 @@ static void name_entry(struct cache_entry *entry, const struct cache_name *name,
 		(void)snprintf(entry->info, sizeof(entry->info), "%s",
 		               name->info);
 	}
-	entry->flags = is_mail(folder, entry) ? entry->shown : 0;
+	entry->flags = entry->shown;
 }
 
 static void keep_locked(struct fake_row *row)
@@ -84,7 +83,7 @@ int cache_file_create(struct cache *c, const struct cache_name *name,
 	struct fake_row *row = fake_row_add_locked(c);
 	row->is_entry = true;
 	row->entry.message.id = row->entry.id;
-	name_entry(&row->entry, name, folder);
+	name_entry(&row->entry, name);
 	row->message.links = 1;
 	keep_locked(row);
 	assert(fchmod(row->fd, mode) == 0 && fchown(row->fd, uid, gid) == 0);
@@ -219,7 +218,7 @@ int cache_link(struct cache *c, int64_t message, const struct cache_name *to,
 	row = fake_row_add_locked(c);
 	row->is_entry = true;
 	row->entry.message.id = message;
-	name_entry(&row->entry, to, folder);
+	name_entry(&row->entry, to);
 	fake_touch_locked(c, to->folder, to->place);
 	return answer_locked(c, done, arg, wait_out);
 }
@@ -258,7 +257,7 @@ int cache_rename(struct cache *c, const struct cache_entry *from,
 	if (err < 0)
 		return end(c, err);
 	struct cache_entry then = row->entry;
-	name_entry(&then, to, folder);
+	name_entry(&then, to);
 	bool was_mail = is_mail(&c->folders[row->entry.folder], &row->entry);
 	const struct fake_row *file = fake_row_locked(c, then.message.id);
 	if (was_mail && !is_mail(folder, &then) && !file->message.is_kept)

@@ -82,6 +82,7 @@ enum operation {
 	CHMOD,
 	DATE,
 	HOLE,
+	CLEAR,
 	OPERATIONS,
 };
 
@@ -133,6 +134,23 @@ static int write_hole(int dir, const struct action *a)
 	return (int)n;
 }
 
+/* Remove what is in a directory, while it is read. */
+static int clear_dir(int dir, const struct action *a)
+{
+	int fd = openat(dir, a->from, O_RDONLY | O_DIRECTORY);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	int count = 0;
+	if (!stream)
+		return -1;
+	for (struct dirent *d; (d = readdir(stream));)
+		if (d->d_type == DT_REG)
+			count += unlinkat(fd, d->d_name, 0) == 0;
+		else if (d->d_name[0] != '.')
+			count += unlinkat(fd, d->d_name, AT_REMOVEDIR) == 0;
+	(void)closedir(stream);
+	return count;
+}
+
 static int do_action(int dir, const struct action *a)
 {
 	struct timespec times[] = { { .tv_nsec = UTIME_OMIT },
@@ -163,6 +181,8 @@ static int do_action(int dir, const struct action *a)
 		return utimensat(dir, a->from, times, 0);
 	case HOLE:
 		return write_hole(dir, a);
+	case CLEAR:
+		return clear_dir(dir, a);
 	case OPERATIONS:
 		break;
 	}
@@ -183,13 +203,25 @@ static struct action some_action(void)
 {
 	struct action a = { .operation = chance(OPERATIONS),
 		            .value = chance(1000000) };
-	bool is_dir = a.operation == MKDIR || a.operation == RMDIR ||
-	              a.operation == RENAME_DIR;
-	a.from = is_dir ? some_dir() : some_file();
-	a.to = is_dir ? some_dir() : some_file();
-	/* A mailbox is not renamed or removed as often as made. */
-	if ((a.operation == RMDIR || a.operation == RENAME_DIR) && chance(4))
+	if (a.operation == RENAME_DIR) {
+		a.from = xstrdup(PICK(FOLDERS));
+		a.to = xstrdup(PICK(FOLDERS));
+	} else if (a.operation == MKDIR || a.operation == RMDIR ||
+	           a.operation == CLEAR) {
+		a.from = some_dir();
+		a.to = some_dir();
+	} else {
+		a.from = some_file();
+		a.to = some_file();
+	}
+	/* Directories go less often than they are made. */
+	bool is_rare = a.operation == RMDIR || a.operation == RENAME_DIR ||
+	               a.operation == CLEAR;
+	if (is_rare && chance(2)) {
+		free(a.from);
+		a.from = some_dir();
 		a.operation = MKDIR;
+	}
 	return a;
 }
 

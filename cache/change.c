@@ -146,12 +146,6 @@ static bool has_place(const struct cache_folder *folder, enum cache_place place)
 	return place == CACHE_TOP || (folder->places & 1u << place) != 0;
 }
 
-/* Flags that a name stands for: those it shows, where it is mail's. */
-static void set_flags(struct cache_entry *entry, bool is_mail_there)
-{
-	entry->flags = is_mail_there ? entry->shown : 0;
-}
-
 static int rename_entry(struct cache *c, struct db_conn *conn,
                         const struct change *change,
                         const struct cache_folder *folder, int64_t *row_out)
@@ -169,7 +163,7 @@ static int rename_entry(struct cache *c, struct db_conn *conn,
 	new.id = old.id;
 	new.message = old.message;
 	bool will_be = is_mail(folder, &new);
-	set_flags(&new, will_be);
+	new.flags = new.shown;
 	new.identity =
 		old.folder == new.folder ? old.identity : (uint64_t)-old.id;
 	bool is_known = false;
@@ -209,7 +203,7 @@ static int link_entry(struct cache *c, struct db_conn *conn,
 	new.id = db_id_new(conn);
 	new.identity = (uint64_t) - new.id;
 	bool will_be = is_mail(folder, &new);
-	set_flags(&new, will_be);
+	new.flags = new.shown;
 	err = db_entry_add_named(conn, &new);
 	if (err == 0)
 		err = db_message_link(conn, change->message, 1);

@@ -75,7 +75,7 @@ static int create_entry(struct cache *c, struct db_conn *conn,
 		err = change_is_mail(conn, entry, &is_mail);
 	if (err < 0)
 		return err;
-	entry->flags = is_mail ? entry->shown : 0;
+	entry->flags = entry->shown;
 	err = db_entry_add_named(conn, entry);
 	if (err == 0)
 		err = db_entry_counted(conn, entry, 1);

@@ -2,54 +2,25 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
+#include "tests/fake/cache_core.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/mem.h"
 
-#define FOLDERS_MAX 256
 #define RECEIVED_AT 1700000000
-
-struct fake_entry {
-	struct cache_entry entry;
-	size_t body_size;
-	bool is_gone;
-};
-
-struct cache_wait {
-	struct cache_wait *next;
-	int64_t folder;  /* -1: a body is waited for */
-	int64_t message; /* then */
-	cache_done *done;
-	void *arg;
-};
-
-struct cache {
-	const struct cache_listener *listener;
-	void *listener_arg;
-
-	pthread_mutex_t lock;
-	/* All guarded by lock. */
-	struct cache_folder folders[FOLDERS_MAX]; /* id: place; 0 is the root */
-	int64_t folder_count;
-	struct fake_entry *entries; /* id: place + 1 */
-	int64_t entry_count, entry_capacity;
-	struct cache_wait *waits;
-	bool is_held, is_stopped;
-
-	/* fuse thread: the scan */
-	int64_t scan_folder, scan_after;
-	enum cache_place scan_place;
-};
+#define STEP_NS     1000000000
 
 struct cache *fake_cache_new(void)
 {
 	struct cache *c = xmalloc(sizeof(*c));
 	pthread_mutex_init(&c->lock, NULL);
 	c->folder_count = 1;
+	c->scan_folder = -1;
 	c->folders[0].is_listed = true;
 	c->folders[0].parent = -1;
 	return c;
@@ -59,8 +30,89 @@ void fake_cache_free(struct cache *c)
 {
 	cache_stop(c);
 	pthread_mutex_destroy(&c->lock);
-	free(c->entries);
+	for (int64_t i = 0; i < c->row_count; i++)
+		if (c->rows[i].fd >= 0)
+			(void)close(c->rows[i].fd);
+	free(c->rows);
 	free(c);
+}
+
+struct fake_row *fake_row_add_locked(struct cache *c)
+{
+	if (c->row_count == c->row_capacity) {
+		c->row_capacity = c->row_capacity * 2 + 64;
+		c->rows = xrealloc(c->rows,
+		                   (size_t)c->row_capacity * sizeof(*c->rows));
+	}
+	struct fake_row *row = &c->rows[c->row_count++];
+	*row = (struct fake_row){ .fd = -1 };
+	row->entry.id = c->row_count;
+	row->entry.identity = (uint64_t)-c->row_count;
+	row->message = (struct cache_message){
+		.id = c->row_count,
+		.received_at = RECEIVED_AT + c->row_count,
+		.mode = 0600,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+		.mtime.tv_sec = RECEIVED_AT + c->row_count,
+		.ctime.tv_sec = RECEIVED_AT + c->row_count,
+	};
+	return row;
+}
+
+struct fake_row *fake_row_locked(struct cache *c, int64_t id)
+{
+	assert(id > 0 && id <= c->row_count);
+	return &c->rows[id - 1];
+}
+
+struct fake_row *fake_file_locked(struct cache *c, int64_t id)
+{
+	if (id <= 0 || id > c->row_count || c->rows[id - 1].message.links == 0)
+		return NULL;
+	return &c->rows[id - 1];
+}
+
+/* Of a kept file the file knows. */
+static void message_fill(const struct fake_row *row,
+                         struct cache_message *message_out)
+{
+	struct stat st;
+	*message_out = row->message;
+	if (row->fd < 0 || fstat(row->fd, &st) < 0)
+		return;
+	message_out->is_cached = true;
+	message_out->is_size_exact = true;
+	message_out->size = (uint64_t)st.st_size;
+	message_out->mode = st.st_mode & ALLPERMS;
+	message_out->uid = st.st_uid;
+	message_out->gid = st.st_gid;
+	message_out->mtime = st.st_mtim;
+	message_out->ctime = st.st_ctim;
+}
+
+void fake_entry_fill_locked(struct cache *c, const struct fake_row *row,
+                            struct cache_entry *entry_out)
+{
+	*entry_out = row->entry;
+	message_fill(&c->rows[row->entry.message.id - 1], &entry_out->message);
+}
+
+struct cache_folder *fake_folder_locked(struct cache *c, int64_t id)
+{
+	if (id < 0 || id >= c->folder_count)
+		return NULL;
+	struct cache_folder *f = &c->folders[id];
+	return id != CACHE_ROOT && f->parent < 0 ? NULL : f;
+}
+
+void fake_touch_locked(struct cache *c, int64_t folder, enum cache_place place)
+{
+	struct cache_folder *f = &c->folders[folder];
+	int64_t *changed_ns = place == CACHE_TOP
+	                              ? &f->changed_ns
+	                              : &f->entries_changed_ns[place];
+	*changed_ns += STEP_NS;
 }
 
 int64_t fake_folder(struct cache *c, int64_t parent, const char *level,
@@ -74,6 +126,7 @@ int64_t fake_folder(struct cache *c, int64_t parent, const char *level,
 	f->parent = parent;
 	strcpy(f->level, level);
 	f->attributes = attributes;
+	f->places = attributes & MAIL_FOLDER_NOSELECT ? 0 : PLACES_ALL;
 	f->places = attributes & MAIL_FOLDER_NOSELECT ? 0 : 7;
 	f->is_listed = true;
 	f->changed_ns = 1000000000 + id;
@@ -104,70 +157,94 @@ void fake_listed(struct cache *c, int64_t folder, bool is_listed)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void touch_locked(struct cache *c, const struct cache_entry *e)
-{
-	c->folders[e->folder].entries_changed_ns[e->place] += 1000000000;
-}
-
 int64_t fake_message(struct cache *c, int64_t folder, enum cache_place place,
                      unsigned flags, size_t count, size_t extra)
 {
 	pthread_mutex_lock(&c->lock);
-	if (c->entry_count == c->entry_capacity) {
-		c->entry_capacity = c->entry_capacity * 2 + 64;
-		c->entries = xrealloc(c->entries, (size_t)c->entry_capacity *
-		                                          sizeof(*c->entries));
-	}
-	int64_t id = ++c->entry_count;
-	c->entries[id - 1] = (struct fake_entry){
-		.entry = { .id = id,
-		           .folder = folder,
-		           .place = place,
-		           .identity = (uint64_t)id,
-		           .flags = flags,
-		           .message = { .id = id,
-		                        .received_at = RECEIVED_AT + id,
-		                        .mtime.tv_sec = RECEIVED_AT + id,
-		                        .ctime.tv_sec = RECEIVED_AT + id,
-		                        .links = 1,
-		                        .mode = 0600,
-		                        .uid = (uid_t)-1,
-		                        .gid = (gid_t)-1,
-		                        .size = count + 1 + extra } },
-		.body_size = count + 1,
-	};
-	touch_locked(c, &c->entries[id - 1].entry);
+	struct fake_row *row = fake_row_add_locked(c);
+	int64_t id = row->entry.id;
+	row->is_entry = true;
+	row->entry.folder = folder;
+	row->entry.place = place;
+	row->entry.identity = (uint64_t)id;
+	row->entry.flags = flags;
+	row->entry.message.id = id;
+	row->message.size = count + 1 + extra;
+	row->message.links = 1;
+	row->body_size = count + 1;
+	fake_touch_locked(c, folder, place);
 	pthread_mutex_unlock(&c->lock);
 	if (c->listener)
 		c->listener->entries_changed(c->listener_arg, folder);
 	return id;
 }
 
-void fake_entry_set(struct cache *c, int64_t entry, enum cache_place place,
-                    unsigned flags)
+void fake_facts_set(struct cache *c, int64_t message, const char *key)
 {
 	pthread_mutex_lock(&c->lock);
-	struct cache_entry *e = &c->entries[entry - 1].entry;
-	struct cache_entry old = *e;
-	touch_locked(c, e);
-	e->place = place;
-	e->flags = flags;
-	touch_locked(c, e);
+	struct fake_row *row = fake_row_locked(c, message);
+	assert(strlen(key) < sizeof(row->key));
+	strcpy(row->key, key);
+	pthread_mutex_unlock(&c->lock);
+}
+
+bool fake_is_touched(struct cache *c, int64_t message)
+{
+	pthread_mutex_lock(&c->lock);
+	struct fake_row *row = fake_row_locked(c, message);
+	bool is_touched = row->is_touched;
+	row->is_touched = false;
+	pthread_mutex_unlock(&c->lock);
+	return is_touched;
+}
+
+int fake_writers(struct cache *c)
+{
+	int count = 0;
+	pthread_mutex_lock(&c->lock);
+	for (int64_t i = 0; i < c->row_count; i++)
+		count += c->rows[i].writers;
+	pthread_mutex_unlock(&c->lock);
+	return count;
+}
+
+/* An entry with other flags, in another place, or gone. */
+static void change(struct cache *c, int64_t entry, enum cache_place place,
+                   unsigned flags, bool is_gone)
+{
+	struct cache_entry old;
+	pthread_mutex_lock(&c->lock);
+	struct fake_row *row = fake_row_locked(c, entry);
+	fake_entry_fill_locked(c, row, &old);
+	fake_touch_locked(c, old.folder, old.place);
+	row->entry.place = place;
+	row->entry.flags = flags;
+	row->is_entry = !is_gone;
+	if (!is_gone)
+		fake_touch_locked(c, old.folder, place);
+	else
+		c->rows[old.message.id - 1].message.links--;
 	pthread_mutex_unlock(&c->lock);
 	c->listener->entry_moved(c->listener_arg, &old);
 	c->listener->entries_changed(c->listener_arg, old.folder);
 }
 
+void fake_entry_set(struct cache *c, int64_t entry, enum cache_place place,
+                    unsigned flags)
+{
+	change(c, entry, place, flags, false);
+}
+
 void fake_entry_remove(struct cache *c, int64_t entry)
 {
+	change(c, entry, CACHE_CUR, 0, true);
+}
+
+void fake_fail(struct cache *c, int err)
+{
 	pthread_mutex_lock(&c->lock);
-	struct fake_entry *e = &c->entries[entry - 1];
-	struct cache_entry old = e->entry;
-	e->is_gone = true;
-	touch_locked(c, &old);
+	c->fail = err;
 	pthread_mutex_unlock(&c->lock);
-	c->listener->entry_moved(c->listener_arg, &old);
-	c->listener->entries_changed(c->listener_arg, old.folder);
 }
 
 void fake_hold(struct cache *c, bool is_held)
@@ -188,20 +265,26 @@ size_t fake_waiting(struct cache *c)
 }
 
 /* The body has come: its size is exact from now on. */
-static int body_locked(struct cache *c, int64_t message,
-                       struct cache_body *body_out)
+static void body_locked(struct cache *c, int64_t message,
+                        struct cache_body *body_out)
 {
-	struct fake_entry *e = &c->entries[message - 1];
+	struct fake_row *row = fake_row_locked(c, message);
+	struct stat st;
+	if (row->fd >= 0) {
+		assert(fstat(row->fd, &st) == 0);
+		body_out->fd = dup(row->fd);
+		body_out->size = (uint64_t)st.st_size;
+		return;
+	}
 	int fd = memfd_create("body", MFD_CLOEXEC);
-	auto_free char *text = xmalloc(e->body_size);
-	memset(text, 'x', e->body_size);
-	text[e->body_size - 1] = '\n';
-	assert(write(fd, text, e->body_size) == (ssize_t)e->body_size);
-	e->entry.message.size = e->body_size;
-	e->entry.message.is_size_exact = true;
-	e->entry.message.is_cached = true;
-	*body_out = (struct cache_body){ .fd = fd, .size = e->body_size };
-	return 0;
+	auto_free char *text = xmalloc(row->body_size);
+	memset(text, 'x', row->body_size);
+	text[row->body_size - 1] = '\n';
+	assert(write(fd, text, row->body_size) == (ssize_t)row->body_size);
+	row->message.size = row->body_size;
+	row->message.is_size_exact = true;
+	row->message.is_cached = true;
+	*body_out = (struct cache_body){ .fd = fd, .size = row->body_size };
 }
 
 void fake_complete(struct cache *c, int err)
@@ -213,11 +296,11 @@ void fake_complete(struct cache *c, int err)
 	while (w) {
 		struct cache_wait *next = w->next;
 		struct cache_body body;
-		bool has_body = err == 0 && w->folder < 0;
+		bool has_body = err == 0 && w->message > 0;
 		pthread_mutex_lock(&c->lock);
 		if (has_body)
 			body_locked(c, w->message, &body);
-		else if (err == 0)
+		else if (err == 0 && w->folder >= 0)
 			c->folders[w->folder].is_listed = true;
 		pthread_mutex_unlock(&c->lock);
 		w->done(w->arg, err, has_body ? &body : NULL);
@@ -244,10 +327,8 @@ void cache_listen(struct cache *c, const struct cache_listener *listener,
 static int folder_locked(struct cache *c, int64_t id, int64_t parent,
                          const char *level, struct cache_folder *folder_out)
 {
-	if (id < 0 || id >= c->folder_count)
-		return -ENOENT;
-	const struct cache_folder *f = &c->folders[id];
-	if (id != CACHE_ROOT && f->parent < 0)
+	const struct cache_folder *f = fake_folder_locked(c, id);
+	if (!f)
 		return -ENOENT;
 	if (level && (f->parent != parent || strcmp(f->level, level) != 0))
 		return -ENOENT;
@@ -287,43 +368,91 @@ int cache_folder_next(struct cache *c, int64_t parent, int64_t after,
 	return err;
 }
 
-static int entry_get(struct cache *c, int64_t id, struct cache_entry *entry_out)
+int cache_message_get(struct cache *c, int64_t message,
+                      struct cache_message *message_out)
+{
+	pthread_mutex_lock(&c->lock);
+	const struct fake_row *row = fake_file_locked(c, message);
+	int err = row ? 0 : -ENOENT;
+	if (err == 0)
+		message_fill(row, message_out);
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+/* The first entry above after that is as asked. */
+static int find(struct cache *c, int64_t after,
+                bool (*is_it)(const struct cache_entry *e, const void *arg),
+                const void *arg, struct cache_entry *entry_out)
 {
 	int err = -ENOENT;
 	pthread_mutex_lock(&c->lock);
-	if (id > 0 && id <= c->entry_count && !c->entries[id - 1].is_gone) {
-		*entry_out = c->entries[id - 1].entry;
+	for (int64_t i = after; err < 0 && i < c->row_count; i++) {
+		const struct fake_row *row = &c->rows[i];
+		if (!row->is_entry || !is_it(&row->entry, arg))
+			continue;
+		fake_entry_fill_locked(c, row, entry_out);
 		err = 0;
 	}
 	pthread_mutex_unlock(&c->lock);
 	return err;
 }
 
-int cache_message_get(struct cache *c, int64_t message,
-                      struct cache_message *message_out)
+static bool has_identity(const struct cache_entry *e, const void *arg)
 {
-	struct cache_entry entry;
-	int err = entry_get(c, message, &entry);
-	if (err == 0)
-		*message_out = entry.message;
-	return err;
+	const struct cache_entry *wanted = arg;
+	return e->folder == wanted->folder && e->identity == wanted->identity;
 }
 
 int cache_entry_find(struct cache *c, int64_t folder, uint64_t identity,
                      struct cache_entry *entry_out)
 {
-	struct cache_entry entry;
-	int err = entry_get(c, (int64_t)identity, &entry);
-	if (err == 0 && entry.folder != folder)
-		err = -ENOENT;
-	if (err == 0)
-		*entry_out = entry;
-	return err;
+	struct cache_entry wanted = { .folder = folder, .identity = identity };
+	/* Most stand where their identity says. */
+	int64_t near = 0;
+	if (identity > 0 && identity <= INT32_MAX)
+		near = (int64_t)identity - 1;
+	int err = find(c, near, has_identity, &wanted, entry_out);
+	return err == 0 || near == 0
+	               ? err
+	               : find(c, 0, has_identity, &wanted, entry_out);
+}
+
+static bool has_message(const struct cache_entry *e, const void *arg)
+{
+	const int64_t *message = arg;
+	return e->message.id == *message;
+}
+
+int cache_entry_of(struct cache *c, int64_t message,
+                   struct cache_entry *entry_out)
+{
+	return find(c, 0, has_message, &message, entry_out);
+}
+
+static bool has_base(const struct cache_entry *e, const void *arg)
+{
+	const struct cache_name *name = arg;
+	return e->folder == name->folder && e->place == name->place &&
+	       *e->base && strcmp(e->base, name->base) == 0;
+}
+
+int cache_name_find(struct cache *c, int64_t folder, enum cache_place place,
+                    const char *base, int64_t after,
+                    struct cache_entry *entry_out)
+{
+	struct cache_name name = {
+		.folder = folder,
+		.place = place,
+		.base = base,
+	};
+	return find(c, after, has_base, &name, entry_out);
 }
 
 int cache_scan_begin(struct cache *c, int64_t folder, enum cache_place place,
                      int64_t after, bool names_only)
 {
+	assert(c->scan_folder < 0); /* one at a time */
 	c->scan_folder = folder;
 	c->scan_place = place;
 	c->scan_after = after;
@@ -334,12 +463,12 @@ int cache_scan_next(struct cache *c, struct cache_entry *entry_out)
 {
 	int found = 0;
 	pthread_mutex_lock(&c->lock);
-	while (!found && c->scan_after < c->entry_count) {
-		const struct fake_entry *e = &c->entries[c->scan_after++];
-		if (e->is_gone || e->entry.folder != c->scan_folder ||
-		    e->entry.place != c->scan_place)
+	while (!found && c->scan_after < c->row_count) {
+		const struct fake_row *row = &c->rows[c->scan_after++];
+		if (!row->is_entry || row->entry.folder != c->scan_folder ||
+		    row->entry.place != c->scan_place)
 			continue;
-		*entry_out = e->entry;
+		fake_entry_fill_locked(c, row, entry_out);
 		found = 1;
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -363,8 +492,8 @@ int64_t cache_entry_count(struct cache *c, int64_t folder,
 	return count;
 }
 
-static int wait_locked(struct cache *c, struct cache_wait wait,
-                       struct cache_wait **wait_out)
+int fake_wait_locked(struct cache *c, struct cache_wait wait,
+                     struct cache_wait **wait_out)
 {
 	if (c->is_stopped)
 		return -ECANCELED;
@@ -382,11 +511,11 @@ int cache_listing_await(struct cache *c, int64_t folder, cache_done *done,
 	pthread_mutex_lock(&c->lock);
 	int n = 1;
 	if (!c->folders[folder].is_listed)
-		n = wait_locked(c,
-		                (struct cache_wait){ .folder = folder,
-		                                     .done = done,
-		                                     .arg = arg },
-		                wait_out);
+		n = fake_wait_locked(c,
+		                     (struct cache_wait){ .folder = folder,
+		                                          .done = done,
+		                                          .arg = arg },
+		                     wait_out);
 	pthread_mutex_unlock(&c->lock);
 	return n;
 }
@@ -398,16 +527,16 @@ int cache_body_open(struct cache *c, int64_t message, cache_done *done,
 	struct cache_wait wait = {
 		.folder = -1, .message = message, .done = done, .arg = arg
 	};
-	struct cache_entry entry;
-	int n = entry_get(c, message, &entry);
+	struct cache_message m;
+	int n = cache_message_get(c, message, &m);
 	if (n < 0)
 		return n;
 	pthread_mutex_lock(&c->lock);
-	if (entry.message.is_cached) {
+	if (m.is_cached) {
 		body_locked(c, message, body_out);
 		n = 1;
 	} else {
-		n = wait_locked(c, wait, wait_out);
+		n = fake_wait_locked(c, wait, wait_out);
 	}
 	bool is_held = c->is_held;
 	pthread_mutex_unlock(&c->lock);
@@ -429,116 +558,4 @@ bool cache_wait_cancel(struct cache *c, struct cache_wait *wait)
 		}
 	pthread_mutex_unlock(&c->lock);
 	return found;
-}
-
-/* A read-only account. */
-
-int cache_name_find(struct cache *c, int64_t folder, enum cache_place place,
-                    const char *base, int64_t after,
-                    struct cache_entry *entry_out)
-{
-	return -ENOENT;
-}
-
-int cache_file_create(struct cache *c, const struct cache_name *name,
-                      mode_t mode, uid_t uid, gid_t gid,
-                      struct cache_entry *entry_out, int *fd_out)
-{
-	return -EROFS;
-}
-
-int cache_file_edit(struct cache *c, int64_t message, bool is_truncated,
-                    const struct cache_body *body, int *fd_out)
-{
-	return -EROFS;
-}
-
-int cache_file_touch(struct cache *c, int64_t message)
-{
-	return -EROFS;
-}
-
-void cache_file_release(struct cache *c, int64_t message)
-{
-}
-
-int cache_file_sync(struct cache *c, int64_t message, cache_done *done,
-                    void *arg, struct cache_wait **wait_out)
-{
-	*wait_out = NULL;
-	done(arg, 0, NULL);
-	return 0;
-}
-
-int cache_file_set(struct cache *c, const struct cache_message *what,
-                   unsigned which)
-{
-	return -EROFS;
-}
-
-int cache_link(struct cache *c, int64_t message, const struct cache_name *to,
-               cache_done *done, void *arg, struct cache_wait **wait_out)
-{
-	return -EROFS;
-}
-
-int cache_rename(struct cache *c, const struct cache_entry *from,
-                 const struct cache_name *to, const struct cache_entry *over,
-                 cache_done *done, void *arg, struct cache_wait **wait_out)
-{
-	return -EROFS;
-}
-
-int cache_unlink(struct cache *c, const struct cache_entry *entry)
-{
-	return -EROFS;
-}
-
-int cache_folder_make(struct cache *c, int64_t parent, const char *level,
-                      int64_t *folder_out)
-{
-	return -EROFS;
-}
-
-int cache_place_make(struct cache *c, int64_t folder, enum cache_place place)
-{
-	return -EROFS;
-}
-
-int cache_place_remove(struct cache *c, int64_t folder, enum cache_place place)
-{
-	return -EROFS;
-}
-
-int cache_folder_remove(struct cache *c, int64_t folder)
-{
-	return -EROFS;
-}
-
-int cache_folder_rename(struct cache *c, int64_t folder, int64_t parent,
-                        const char *level)
-{
-	return -EROFS;
-}
-
-int cache_entry_of(struct cache *c, int64_t message,
-                   struct cache_entry *entry_out)
-{
-	return entry_get(c, message, entry_out);
-}
-
-int cache_facts_get(struct cache *c, int64_t message,
-                    struct cache_facts *facts_out)
-{
-	struct cache_entry entry;
-	int err = entry_get(c, message, &entry);
-	*facts_out = (struct cache_facts){ .state = "synced" };
-	if (err == 0)
-		facts_out->flags = entry.flags;
-	return err;
-}
-
-int cache_keywords_set(struct cache *c, int64_t message, const char *keywords)
-{
-	return -EROFS;
 }

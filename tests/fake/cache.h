@@ -31,7 +31,19 @@ void fake_entry_set(struct cache *c, int64_t entry, enum cache_place place,
                     unsigned flags);
 void fake_entry_remove(struct cache *c, int64_t entry);
 
-/* Whether a body that is not here is waited for; else it comes at once. */
+/* The key that cache_facts_get() tells of a message. */
+void fake_facts_set(struct cache *c, int64_t message, const char *key);
+
+/* Whether cache_file_touch() was called since this was asked last. */
+bool fake_is_touched(struct cache *c, int64_t message);
+
+/* Descriptors that were given out to write, and not released yet. */
+int fake_writers(struct cache *c);
+
+/* What the next writing call shall give instead of doing anything. */
+void fake_fail(struct cache *c, int err);
+
+/* Whether what can be waited for is; else it comes at once. */
 void fake_hold(struct cache *c, bool is_held);
 
 /* What is waited for now, and ending all of it. */

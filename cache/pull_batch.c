@@ -2,6 +2,7 @@
  * The transactions of a pull.  They are short: the lock on writing goes with
  * them, and others wait for it.  The events of one are told after its commit.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "cache/core.h"
@@ -68,5 +69,6 @@ int pull_batch_row(struct pull *p)
 
 void pull_entry_moved(struct pull *p, const struct cache_entry *old)
 {
+	assert(p->moved_count < DB_BATCH);
 	p->moved[p->moved_count++] = *old;
 }

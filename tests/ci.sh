@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")/.."
 
 JOBS=$(nproc)
-SOURCES="util mail net imapclient cache fs cli"
+SOURCES="util mail net imapclient popclient cache fs cli"
 failed=()
 
 step() {

@@ -1,0 +1,261 @@
+/*
+ * What a change of the server does to an entry, or to the row of the journal
+ * that knows more of the message than the entry does.  Each is idempotent.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cache/core.h"
+#include "cache/journal.h"
+#include "cache/pull.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+/* A message may have lost its last name and row. */
+static int reap(struct pull *p, int64_t message)
+{
+	bool is_dead = false;
+	int err = journal_reap(p->conn, message, &is_dead);
+	if (err == 0 && is_dead) {
+		body_remove(p->cache->bodies, message);
+		file_remove(p->cache->files, message);
+	}
+	return err;
+}
+
+int pull_entry_remove(struct pull *p, const struct cache_entry *old)
+{
+	bool is_dead = false;
+	int err = db_entry_remove(p->conn, old);
+	if (err == 0)
+		err = db_message_link(p->conn, old->message.id, -1);
+	if (err == 0)
+		err = journal_reap(p->conn, old->message.id, &is_dead);
+	if (err < 0)
+		return err;
+	/*
+	 * Before the commit, for a file that no row names is never found
+	 * again; the other way round it is only fetched once more.
+	 */
+	if (is_dead && !old->message.is_kept && old->message.is_cached) {
+		body_remove(p->cache->bodies, old->message.id);
+		p->freed += old->message.size;
+	}
+	if (is_dead && old->message.is_kept)
+		file_remove(p->cache->files, old->message.id);
+	p->delta.count[old->place]--;
+	p->delta.is_changed[old->place] = true;
+	pull_entry_moved(p, old);
+	return 0;
+}
+
+int pull_row_apply(struct pull *p, struct journal_row *row,
+                   const struct remote_change *change)
+{
+	struct cache_entry old;
+	bool is_changed = false;
+	int err = 0;
+	pull_row_see(p, row->id);
+	/* The row may end here: then the entry has the key, and was named. */
+	pull_entry_see(p, row->entry);
+	if (change->kind == REMOTE_GONE) {
+		/* A move of ours: its outcome is found out otherwise. */
+		if (row->state == JOURNAL_SENT || row->state == JOURNAL_LANDED)
+			return 0;
+		err = journal_gone(p->conn, row, &is_changed, &old);
+		if (err == 0)
+			err = reap(p, row->message);
+	} else if (change->kind != REMOTE_PRESENT && p->has_flags) {
+		err = journal_merge(p->conn, row, change->flags,
+		                    change->keywords, &is_changed, &old);
+	}
+	if (err == 0 && is_changed)
+		pull_entry_moved(p, &old);
+	return err;
+}
+
+/*
+ * Bring a known entry to what the server says.  Flags move it out of new; it
+ * never goes back there.
+ */
+static int update_entry(struct pull *p, const struct cache_entry *old,
+                        const struct remote_change *change)
+{
+	enum cache_place place = change->flags != 0 ? CACHE_CUR : old->place;
+	int err = db_entry_update(p->conn, old, place, change);
+	if (err < 0)
+		return err;
+	p->delta.count[old->place]--;
+	p->delta.count[place]++;
+	if (place == old->place && change->flags == old->flags)
+		return 0; /* names, and so directories, stay as they are */
+	p->delta.is_changed[old->place] = true;
+	p->delta.is_changed[place] = true;
+	pull_entry_moved(p, old);
+	return 0;
+}
+
+static enum cache_place first_place(const struct remote_change *change)
+{
+	return change->flags == 0 ? CACHE_NEW : CACHE_CUR;
+}
+
+static int apply_message(struct pull *p, const struct remote_change *change)
+{
+	struct cache_entry entry;
+	bool same_keywords;
+	int err = db_entry_by_key(p->conn, p->folder, change->key, &entry,
+	                          &same_keywords, change->keywords);
+	if (err == 0) {
+		pull_entry_see(p, entry.id);
+		if (!p->has_flags ||
+		    (same_keywords && entry.flags == change->flags))
+			return 0;
+		return update_entry(p, &entry, change);
+	}
+	if (err != -ENOENT)
+		return err;
+	struct journal_row row;
+	err = journal_by_key(p->conn, p->folder, change->key, &row);
+	if (err == 0)
+		return pull_row_apply(p, &row, change);
+	if (err == -ENOENT && p->has_void)
+		err = journal_void_take(p->conn, p->folder, change, &row);
+	if (err == 0) {
+		pull_row_see(p, row.id);
+		return 0;
+	}
+	if (err != -ENOENT)
+		return err;
+	if (p->has_void) {
+		err = db_void_take(p->conn, p->folder, change, &entry);
+		if (err == 0) {
+			pull_entry_see(p, entry.id);
+			return update_entry(p, &entry, change);
+		}
+		if (err != -ENOENT)
+			return err;
+	}
+	enum cache_place place = first_place(change);
+	int64_t id;
+	err = db_entry_add(p->conn, p->folder, place, change, &id);
+	if (err < 0)
+		return err;
+	p->delta.count[place]++;
+	p->delta.is_changed[place] = true;
+	return 0;
+}
+
+static int apply_known(struct pull *p, const struct remote_change *change)
+{
+	struct cache_entry entry;
+	bool same_keywords;
+	int err = db_entry_by_key(p->conn, p->folder, change->key, &entry,
+	                          &same_keywords, change->keywords);
+	struct journal_row row;
+	if (err == -ENOENT) {
+		err = journal_by_key(p->conn, p->folder, change->key, &row);
+		if (err == -ENOENT)
+			return 0; /* one that we were never told of */
+		return err < 0 ? err : pull_row_apply(p, &row, change);
+	}
+	if (err < 0)
+		return err;
+	if (change->kind == REMOTE_GONE)
+		return pull_entry_remove(p, &entry);
+	pull_entry_see(p, entry.id);
+	if (change->kind == REMOTE_PRESENT ||
+	    (same_keywords && entry.flags == change->flags))
+		return 0;
+	return update_entry(p, &entry, change);
+}
+
+/* Every key is void; the entries wait for their messages to come again. */
+static int apply_reset(struct pull *p)
+{
+	int count = 0;
+	log_info("the server numbers its messages anew; matching them");
+	free(take(p->seen));
+	p->has_void = true;
+	int voided = journal_void(p->conn, p->folder);
+	if (voided < 0)
+		return voided;
+	do {
+		int err = pull_batch_commit(p);
+		if (err == 0)
+			err = pull_batch_begin(p);
+		if (err == 0)
+			err = db_void_add(p->conn, p->folder, DB_BATCH / 4,
+			                  &count);
+		if (err < 0)
+			return err;
+	} while (count > 0);
+	return 0;
+}
+
+static int apply(struct pull *p, const struct remote_change *change)
+{
+	int err = pull_batch_row(p);
+	if (err < 0)
+		return err;
+	switch (change->kind) {
+	case REMOTE_RESET:
+		return apply_reset(p);
+	case REMOTE_MESSAGE:
+		return apply_message(p, change);
+	case REMOTE_FLAGS:
+	case REMOTE_PRESENT:
+	case REMOTE_GONE:
+		return apply_known(p, change);
+	}
+	return 0;
+}
+
+/*
+ * Of a first listing, as many messages at once as one INSERT adds.  -EEXIST:
+ * they have to be looked at one by one.
+ */
+static int add_rows(struct pull *p, size_t first)
+{
+	const struct remote_change *rows[DB_ROWS];
+	if (p->is_listed || p->has_void || first + DB_ROWS > p->gathered_count)
+		return -EEXIST;
+	for (size_t i = 0; i < DB_ROWS; i++) {
+		rows[i] = &p->gathered[first + i].change;
+		if (rows[i]->kind != REMOTE_MESSAGE)
+			return -EEXIST;
+	}
+	int err = pull_batch_row(p);
+	if (err == 0)
+		err = db_entry_add_rows(p->conn, p->folder, rows);
+	if (err < 0)
+		return err;
+	p->rows += DB_ROWS - 1;
+	for (size_t i = 0; i < DB_ROWS; i++) {
+		enum cache_place place = first_place(rows[i]);
+		p->delta.count[place]++;
+		p->delta.is_changed[place] = true;
+	}
+	return 0;
+}
+
+int pull_apply(struct pull *p)
+{
+	int err = 0;
+	for (size_t i = 0; i < p->gathered_count; i++) {
+		struct gathered *g = &p->gathered[i];
+		g->change.key = p->text.bytes + g->key;
+		g->change.keywords = p->text.bytes + g->keywords;
+	}
+	for (size_t i = 0; i < p->gathered_count && err == 0;) {
+		err = add_rows(p, i);
+		if (err == 0) {
+			i += DB_ROWS;
+		} else if (err == -EEXIST) {
+			err = apply(p, &p->gathered[i++].change);
+		}
+	}
+	p->gathered_count = 0;
+	strbuf_clear(&p->text);
+	return err < 0 ? err : pull_batch_commit(p);
+}

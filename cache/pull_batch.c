@@ -1,0 +1,72 @@
+/*
+ * The transactions of a pull.  They are short: the lock on writing goes with
+ * them, and others wait for it.  The events of one are told after its commit.
+ */
+#include <string.h>
+
+#include "cache/core.h"
+#include "cache/pull.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+/* Others wait for the writer no longer than about this. */
+#define BATCH_MS 5
+
+int pull_batch_begin(struct pull *p)
+{
+	if (p->conn != NULL)
+		return 0;
+	p->rows = 0;
+	p->moved_count = 0;
+	p->freed = 0;
+	p->began_at = clock_now_ms();
+	memset(&p->delta, 0, sizeof(p->delta));
+	return db_begin(p->cache->db, &p->conn);
+}
+
+void pull_batch_abandon(struct pull *p)
+{
+	if (p->conn != NULL)
+		db_rollback(take(p->conn));
+}
+
+int pull_batch_commit(struct pull *p)
+{
+	if (p->conn == NULL)
+		return 0;
+	int err = db_folder_apply(p->conn, p->folder, &p->delta);
+	if (err < 0) {
+		pull_batch_abandon(p);
+		return err;
+	}
+	err = db_commit(take(p->conn));
+	if (err < 0)
+		return err;
+	body_count(p->cache->bodies, 0, p->freed);
+	jobs_pull_progress(p->cache->jobs, p->folder);
+	if (!p->is_listed)
+		return 0;
+	for (size_t i = 0; i < p->moved_count; i++)
+		tell_moved(p->cache, &p->moved[i]);
+	if (p->delta.is_changed[CACHE_NEW] || p->delta.is_changed[CACHE_CUR])
+		tell_entries(p->cache, p->folder);
+	return 0;
+}
+
+int pull_batch_row(struct pull *p)
+{
+	if (p->conn != NULL &&
+	    (p->rows >= DB_BATCH || clock_now_ms() - p->began_at >= BATCH_MS)) {
+		int err = pull_batch_commit(p);
+		if (err < 0)
+			return err;
+	}
+	int err = pull_batch_begin(p);
+	p->rows++;
+	return err;
+}
+
+void pull_entry_moved(struct pull *p, const struct cache_entry *old)
+{
+	p->moved[p->moved_count++] = *old;
+}

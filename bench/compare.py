@@ -27,7 +27,8 @@ DELAY_MS = 10  # one way: 20 ms a round trip
 
 
 def timed(*command, good=(0,), **more):
-    """Seconds, and what it printed."""
+    """Seconds, and what it printed.  What ran before leaves it no writes."""
+    os.sync()
     began = time.monotonic()
     done = subprocess.run([str(word) for word in command], text=True,
                           errors="replace", capture_output=True,

@@ -76,9 +76,11 @@ static char *body_path(const struct body_store *store, int64_t message)
 	                 (unsigned)(message & 0xff), message);
 }
 
+/* In several directories, so that sessions do not wait for each other's. */
 static char *temp_path(const struct body_store *store, uint64_t number)
 {
-	return xasprintf("%s/tmp/%" PRIu64, store->dir, number);
+	return xasprintf("%s/tmp/%x/%" PRIu64, store->dir,
+	                 (unsigned)(number & 0xf), number);
 }
 
 /* Make the directory that path is in, and those above. */
@@ -161,6 +163,7 @@ int body_temp_open(struct body_store *store, struct body_temp *temp_out)
 	}
 	temp_out->fd = fd;
 	temp_out->number = number;
+	temp_out->is_published = false;
 	return 0;
 }
 
@@ -175,6 +178,7 @@ int body_temp_publish(struct body_store *store, struct body_temp *temp,
 	err = rename(from, to) < 0 ? -errno : 0;
 	if (err == -ENOENT && make_parent(to) == 0)
 		err = rename(from, to) < 0 ? -errno : 0;
+	temp->is_published = err == 0;
 	if (err == 0)
 		err = FAULT("body-renamed");
 	return err;
@@ -185,7 +189,8 @@ void body_temp_close(struct body_store *store, struct body_temp *temp)
 	if (temp->fd < 0)
 		return;
 	auto_free char *path = temp_path(store, temp->number);
-	(void)unlink(path);
+	if (!temp->is_published)
+		(void)unlink(path);
 	(void)close(take_fd(&temp->fd));
 }
 

@@ -1,7 +1,7 @@
 /*
  * Bodies as files: cache_dir/EPOCH/xx/ID, xx being the last byte of the id,
- * and cache_dir/EPOCH/tmp for what is under way.  The directory may vanish at
- * any time; what was in it is fetched again.
+ * and cache_dir/EPOCH/tmp/x/N for what is under way.  The directory may vanish
+ * at any time; what was in it is fetched again.
  *
  * All functions may be called from any thread.  What a program has open stays
  * readable after it is evicted.
@@ -19,6 +19,7 @@ struct body_store;
 struct body_temp {
 	int fd; /* to write and read */
 	uint64_t number;
+	bool is_published; /* it has its name */
 };
 
 /*

@@ -223,6 +223,28 @@ static int settle(struct fetch *f)
 	return err;
 }
 
+static bool is_any_awaited(struct fetch *f)
+{
+	for (size_t i = f->arrived_count; i > 0; i--)
+		if (jobs_is_awaited(f->cache->jobs, f->arrived[i - 1].message))
+			return true;
+	return false;
+}
+
+/*
+ * Who waits is served at once, unless the next body is here as well: then both
+ * are, with one commit.
+ */
+static bool is_settle_due(struct fetch *f)
+{
+	if (f->arrived_count == COMMIT_BATCH || f->owed_count == 0)
+		return true;
+	uint64_t next = f->owed[0].claimed_size;
+	if (remote_buffered(f->session->remote) > next)
+		return false;
+	return is_any_awaited(f);
+}
+
 /* A whole body is in temp. */
 static int publish(struct fetch *f, size_t i, struct body_temp *temp,
                    const struct remote_body *body)
@@ -243,10 +265,7 @@ static int publish(struct fetch *f, size_t i, struct body_temp *temp,
 	f->arrived[f->arrived_count++] =
 		(struct arrived){ message, take_fd(&temp->fd), body->size,
 		                  is_size_news };
-	if (f->arrived_count == COMMIT_BATCH || f->owed_count == 0 ||
-	    jobs_is_awaited(f->cache->jobs, message))
-		return settle(f);
-	return 0;
+	return is_settle_due(f) ? settle(f) : 0;
 }
 
 static int receive(struct fetch *f)

@@ -90,6 +90,15 @@ static int op_fetched(struct remote *r, int fd, struct remote_body *body_out)
 	return guarded(c, imap_message_fetched(c, fd, body_out));
 }
 
+static size_t op_buffered(struct remote *r)
+{
+	const struct imap_remote *c = imap_remote_of(r);
+	if (c->session.conn == NULL)
+		return 0;
+	return reader_buffered(&c->session.reader) +
+	       conn_buffered(c->session.conn);
+}
+
 /* What a reading call began ends here. */
 static int begin(struct imap_remote *c)
 {
@@ -228,6 +237,7 @@ static const struct remote_ops ops = {
 	.next = op_next,
 	.fetch = op_fetch,
 	.fetched = op_fetched,
+	.buffered = op_buffered,
 	.set_flags = op_set_flags,
 	.append = op_append,
 	.copy = op_copy,

@@ -87,6 +87,11 @@ int remote_fetched(struct remote *r, int fd, struct remote_body *body_out)
 	return r->ops->fetched(r, fd, body_out);
 }
 
+size_t remote_buffered(struct remote *r)
+{
+	return r->ops->buffered == NULL ? 0 : r->ops->buffered(r);
+}
+
 typedef int write_op(struct remote *r, const char *folder,
                      struct remote_wish *wishes, size_t count);
 

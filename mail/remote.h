@@ -176,6 +176,7 @@ struct remote_ops {
 	int (*fetch)(struct remote *r, const char *folder,
 	             const struct remote_want *wants, size_t count);
 	int (*fetched)(struct remote *r, int fd, struct remote_body *body_out);
+	size_t (*buffered)(struct remote *r);            /* may be NULL: none */
 	int (*wait)(struct remote *r, int64_t deadline); /* may be NULL */
 	/* NULL: what the remote cannot do. */
 	int (*set_flags)(struct remote *r, const char *folder,
@@ -270,6 +271,9 @@ int remote_fetch(struct remote *r, const char *folder,
  * given only after the server confirmed that the message still exists.
  */
 int remote_fetched(struct remote *r, int fd, struct remote_body *body_out);
+
+/* Bytes that came and were not read yet: so much can be had with no wait. */
+size_t remote_buffered(struct remote *r);
 
 /*
  * The calls below write.  They return 0 when every wish was done or refused;

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <curl/curl.h>
@@ -491,6 +492,12 @@ int conn_write(struct conn *c, const void *bytes, size_t len, int64_t deadline)
 int conn_fd(const struct conn *c)
 {
 	return c->fd;
+}
+
+size_t conn_buffered(const struct conn *c)
+{
+	int count = 0;
+	return ioctl(c->fd, FIONREAD, &count) < 0 ? 0 : (size_t)count;
 }
 
 void conn_close(struct conn *c)

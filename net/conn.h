@@ -96,6 +96,9 @@ int conn_write(struct conn *c, const void *bytes, size_t len, int64_t deadline);
 /* The socket, to poll for input.  TLS may hold bytes poll does not see. */
 int conn_fd(const struct conn *c);
 
+/* Bytes that came and were not read: about, for some are TLS's own. */
+size_t conn_buffered(const struct conn *c);
+
 /* At once, without a word to the server.  NULL is fine. */
 void conn_close(struct conn *c);
 

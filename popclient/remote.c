@@ -141,6 +141,15 @@ static int op_fetched(struct remote *r, int fd, struct remote_body *body_out)
 	return guarded(c, pop_message_fetched(c, fd, body_out));
 }
 
+static size_t op_buffered(struct remote *r)
+{
+	const struct pop_remote *c = pop_remote_of(r);
+	if (c->session.conn == NULL)
+		return 0;
+	return reader_buffered(&c->session.reader) +
+	       conn_buffered(c->session.conn);
+}
+
 static int op_remove(struct remote *r, const char *folder,
                      struct remote_wish *wishes, size_t count)
 {
@@ -204,6 +213,7 @@ static const struct remote_ops ops = {
 	.next = op_next,
 	.fetch = op_fetch,
 	.fetched = op_fetched,
+	.buffered = op_buffered,
 	.wait = op_wait,
 	.remove = op_remove,
 	.free = op_free,

@@ -191,8 +191,7 @@ int fs_open(const struct fs_config *config, struct fs **fs_out, char **why_out)
 	fs->notify = notify_new(&told, config);
 	fs->ops.notify = fs->notify;
 	fs->ops.replay = fs->replay;
-	fs->ops.seen =
-		xcalloc(config->account_count, sizeof(*fs->ops.seen));
+	fs->ops.seen = xcalloc(config->account_count, sizeof(*fs->ops.seen));
 	*fs_out = fs;
 	return 0;
 }

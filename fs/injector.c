@@ -39,8 +39,8 @@ static int open_below(int root, const char *path)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV |
-		           RESOLVE_NO_SYMLINKS,
+		.resolve =
+			RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
 	};
 	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 }
@@ -48,8 +48,7 @@ static int open_below(int root, const char *path)
 /* Of the device the daemon is asked nothing. */
 static int open_root(const struct injector *i)
 {
-	auto_fd int fd =
-		open(i->mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int fd = open(i->mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct statx st;
 	if (fd < 0)
 		return -1;
@@ -176,8 +175,7 @@ int injector_run(struct injector *i, const struct injector_order *order)
 		do {
 			n = poll(&poll_fd, 1, deadline_left(deadline));
 		} while (n < 0 && errno == EINTR);
-		if (n > 0 &&
-		    recv(i->fd, &err, sizeof(err), 0) == sizeof(err))
+		if (n > 0 && recv(i->fd, &err, sizeof(err), 0) == sizeof(err))
 			return err;
 	}
 	reap(i);

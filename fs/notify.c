@@ -288,8 +288,8 @@ static const char *watched_path(struct notify *n, struct asked *asked,
                                 const struct notify_account *a, int64_t folder)
 {
 	if (asked->account != a || asked->folder != folder)
-		asked->err = where_ask(n->where, a->index, folder,
-		                       &asked->answer);
+		asked->err =
+			where_ask(n->where, a->index, folder, &asked->answer);
 	asked->account = a;
 	asked->folder = folder;
 	return asked->err == 0 && asked->answer.is_seen ? asked->answer.path

@@ -76,8 +76,8 @@ static int find(const struct tree *t, unsigned account, int64_t folder,
 	auto_free char *path =
 		*name ? fs_folder_path(a->layout, name) : xstrdup(".");
 	int len = snprintf(path_out, PATH_MAX, "%s%s%s",
-	                   t->is_single ? "" : a->name,
-	                   t->is_single ? "" : "/", path);
+	                   t->is_single ? "" : a->name, t->is_single ? "" : "/",
+	                   path);
 	return len < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 

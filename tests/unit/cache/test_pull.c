@@ -91,7 +91,7 @@ static void what_a_complete_pull_does_not_name_is_gone(void **state)
 	assert_int_equal(status.cached_bytes, 0);
 	assert_int_equal(body_files(rig), 0);
 	/* Each that went, and the flag. */
-	assert_int_equal(rig->moved, GONE + 2);
+	assert_int_equal(rig->went, GONE + 2);
 	assert_true(rig->entries_changed > told);
 }
 

@@ -2,6 +2,7 @@
  * The transactions of a pull.  They are short: the lock on writing goes with
  * them, and others wait for it.  The events of one are told after its commit.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "cache/core.h"
@@ -72,6 +73,7 @@ int pull_batch_row(struct pull *p)
 void pull_entry_moved(struct pull *p, const struct cache_entry *old,
                       const struct cache_entry *now)
 {
+	assert(p->moved_count < DB_BATCH);
 	struct pull_move *m = &p->moved[p->moved_count++];
 	m->has_old = old != NULL;
 	m->has_now = now != NULL;

@@ -126,7 +126,7 @@ static const char *parse_auth(const char *text, struct option_target *target)
 	target->account.imap.conn.auth = config_keep(target->config, name);
 	/* RFC 4422 3.1 */
 	size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
-	return name[len] == '\0' && len <= 20
+	return len <= 20 && name[len] == '\0'
 	               ? NULL
 	               : "is no SASL mechanism; write PLAIN or SCRAM-SHA-256";
 }

@@ -29,6 +29,12 @@ COMMANDS = [
     "find . -name '*:2,*F*' | head -n 3",
     "head -n 6 \"$(ls -d INBOX/cur/* | head -n 1)\"",
     "stat -c '%n: %s bytes, received %y' \"$(ls -d Sent/cur/* | head -n 1)\"",
+    "printf 'Subject: by hand\\n\\nHello.\\n' > INBOX/tmp/1.hand",
+    "mv INBOX/tmp/1.hand INBOX/new/",
+    "grep -rlZ Invoice INBOX/cur | xargs -0 mv -t Archive/cur",
+    "mailmount queue",
+    "mailmount sync",
+    "ls INBOX/new | grep hand",
     "mailmount status",
 ]
 
@@ -79,6 +85,17 @@ def show(mount, environment_of_it):
         print(flush=True)
 
 
+def ask_server(server):
+    """The same mail, as another client sees it."""
+    print("# The server, asked by another client:")
+    with Client(server.port, "demo", server.password) as client:
+        for mailbox, word in ("INBOX", b"by hand"), ("Archive", b"Invoice"):
+            found = [body for body, _, _ in client.messages(mailbox).values()
+                     if word in body]
+            print(f"#   {mailbox}: {len(found)} with {word.decode()!r}")
+    print(flush=True)
+
+
 def start(directory, program):
     program = pathlib.Path(program).resolve()
     stop(directory, is_quiet=True)
@@ -93,6 +110,7 @@ def start(directory, program):
     print(f"$ mailmount {mount}\n$ cd {mount}", flush=True)
     subprocess.run([program, mount], env=own, check=True, timeout=60)
     show(mount, own)
+    ask_server(server)
     print(f"The mail is at {shlex.quote(str(mount))}.  To end: ./run demo stop")
 
 

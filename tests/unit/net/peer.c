@@ -70,6 +70,7 @@ struct relay {
 	struct wake *abort; /* borrowed: the peer's */
 	unsigned port;      /* the server's */
 	int listen_fd;
+	struct wake end; /* there is nothing more to come */
 	char url[64];
 
 	/* The thread's own until it is joined. */
@@ -198,8 +199,10 @@ static void copy(struct relay *r, int client, int server)
 			goes_on = look_for_trigger(r, client);
 		}
 	}
+	/* What the client sent and nobody reads keeps its end from coming. */
 	p[0].events = POLLRDHUP;
-	(void)poll(p, 1, PATIENCE_MS);
+	p[1] = (struct pollfd){ .fd = wake_fd(&r->end), .events = POLLIN };
+	(void)poll(p, 2, PATIENCE_MS);
 }
 
 static void *relay_run(void *arg)
@@ -236,6 +239,7 @@ struct relay *relay_start(struct peer *p, const struct relay_plan *plan)
 	*r = (struct relay){ .plan = *plan,
 		             .abort = &p->abort,
 		             .port = p->config.port };
+	assert_int_equal(wake_init(&r->end), 0);
 	r->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(r->listen_fd, any, len), 0);
 	assert_int_equal(listen(r->listen_fd, 1), 0);
@@ -253,7 +257,9 @@ struct relay *relay_start(struct peer *p, const struct relay_plan *plan)
 void relay_finish(struct relay *r, struct peer *p, char target_out[64])
 {
 	conn_close(take(p->conn));
+	wake_signal(&r->end);
 	assert_int_equal(pthread_join(r->thread, NULL), 0);
+	wake_release(&r->end);
 	if (target_out != NULL)
 		(void)snprintf(target_out, 64, "%s", r->target);
 	(void)close(r->listen_fd);

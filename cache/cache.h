@@ -148,6 +148,11 @@ struct cache_config {
 	uint64_t size_limit;   /* bytes of bodies to keep */
 	int timeout_ms;        /* longest wait of a caller for the server */
 	int interval_ms;       /* between looks for news */
+	/*
+	 * A message that arrives and is no larger is fetched before
+	 * entry_moved() tells of it, if that takes no more than a moment.
+	 */
+	uint64_t announce_bytes;
 	bool is_read_only;     /* every writing call gives -EROFS */
 	enum cache_delete delete;
 	/*

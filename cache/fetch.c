@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache/announce.h"
 #include "cache/core.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -217,6 +218,7 @@ static int settle(struct fetch *f)
 		struct arrived *a = &f->arrived[i];
 		jobs_finish(f->cache->jobs, a->message, err, a->fd, a->size);
 		(void)close(a->fd);
+		announce_body(f->cache, a->message);
 	}
 	f->arrived_count = 0;
 	(void)body_evict(f->cache->bodies, 0);

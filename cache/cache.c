@@ -101,10 +101,11 @@ void tell_entries(struct cache *c, int64_t folder)
 		c->listener.entries_changed(c->listener_arg, folder);
 }
 
-void tell_moved(struct cache *c, const struct cache_entry *old)
+void tell_moved(struct cache *c, const struct cache_entry *old,
+                const struct cache_entry *now)
 {
 	if (c->listener.entry_moved != NULL)
-		c->listener.entry_moved(c->listener_arg, old);
+		c->listener.entry_moved(c->listener_arg, old, now);
 }
 
 void tell_folders(struct cache *c, int64_t parent, const char *gone)

@@ -121,8 +121,12 @@ struct cache_body {
 struct cache_listener {
 	/* Entries of a folder came, went or changed. */
 	void (*entries_changed)(void *arg, int64_t folder);
-	/* An entry is no longer at its old place, or has other flags. */
-	void (*entry_moved)(void *arg, const struct cache_entry *old);
+	/*
+	 * An entry has another name: another place, or other flags.  old is
+	 * NULL if it came, now if it went.  In the order in which they happened.
+	 */
+	void (*entry_moved)(void *arg, const struct cache_entry *old,
+	                    const struct cache_entry *now);
 	/* Folders below parent came or went.  gone: its level, or NULL. */
 	void (*folders_changed)(void *arg, int64_t parent, const char *gone);
 	/* A message's exact size is known, and differs from the claim. */

@@ -80,7 +80,8 @@ int pull_empty(struct cache *c, int64_t folder);
 
 /* Tell the listener; no lock is held. */
 void tell_entries(struct cache *c, int64_t folder);
-void tell_moved(struct cache *c, const struct cache_entry *old);
+void tell_moved(struct cache *c, const struct cache_entry *old,
+                const struct cache_entry *now);
 void tell_folders(struct cache *c, int64_t parent, const char *gone);
 void tell_size(struct cache *c, int64_t message);
 

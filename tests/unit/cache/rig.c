@@ -33,10 +33,13 @@ static void on_entries(void *arg, int64_t folder)
 	tell(rig, &rig->entries_changed);
 }
 
-static void on_moved(void *arg, const struct cache_entry *old)
+static void on_moved(void *arg, const struct cache_entry *old,
+                     const struct cache_entry *now)
 {
 	struct rig *rig = arg;
-	tell(rig, &rig->moved);
+	tell(rig, old == NULL   ? &rig->arrived
+	          : now == NULL ? &rig->went
+	                        : &rig->moved);
 }
 
 static void on_folders(void *arg, int64_t parent, const char *gone)

@@ -153,7 +153,7 @@ struct cache_config {
 	 * entry_moved() tells of it, if that takes no more than a moment.
 	 */
 	uint64_t announce_bytes;
-	bool is_read_only;     /* every writing call gives -EROFS */
+	bool is_read_only; /* every writing call gives -EROFS */
 	enum cache_delete delete;
 	/*
 	 * Which folders: fnmatch(3) patterns, "!" before one takes out; the

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache/announce.h"
 #include "cache/core.h"
 #include "cache/home.h"
 #include "cache/journal.h"
@@ -80,6 +81,8 @@ int cache_open(const struct cache_config *config, struct cache **cache_out,
 	                             ? config->size_limit / 4
 	                             : SCAN_BYTES_MAX;
 	c->jobs = jobs_new(config->timeout_ms);
+	c->announces = announce_new();
+	c->announce_bytes = config->announce_bytes;
 	(void)pthread_mutex_init(&c->status_lock, NULL);
 	int err = open_parts(c, config, why_out);
 	if (err < 0) {
@@ -103,10 +106,22 @@ void tell_entries(struct cache *c, int64_t folder)
 		c->listener.entries_changed(c->listener_arg, folder);
 }
 
-void tell_moved(struct cache *c, const struct cache_entry *old)
+void tell_arrived(struct cache *c, const struct cache_entry *now)
 {
 	if (c->listener.entry_moved != NULL)
-		c->listener.entry_moved(c->listener_arg, old);
+		c->listener.entry_moved(c->listener_arg, NULL, now);
+}
+
+void tell_moved(struct cache *c, const struct cache_entry *old,
+                const struct cache_entry *now)
+{
+	if (old == NULL) {
+		announce_arrival(c, now);
+		return;
+	}
+	announce_before(c, old->id);
+	if (c->listener.entry_moved != NULL)
+		c->listener.entry_moved(c->listener_arg, old, now);
 }
 
 void tell_folders(struct cache *c, int64_t parent, const char *gone)
@@ -168,6 +183,7 @@ void cache_close(struct cache *c)
 		remote_free(c->sessions[i].remote);
 	keeper_free(c->keeper);
 	jobs_free(c->jobs);
+	announce_free(c->announces);
 	file_store_close(c->files);
 	body_store_close(c->bodies);
 	db_close(c->db);
@@ -355,6 +371,7 @@ void cache_push_soon(struct cache *c)
 void cache_tick(struct cache *c)
 {
 	jobs_tick(c->jobs);
+	announce_tick(c);
 	(void)body_flush(c->bodies);
 }
 

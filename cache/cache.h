@@ -121,8 +121,12 @@ struct cache_body {
 struct cache_listener {
 	/* Entries of a folder came, went or changed. */
 	void (*entries_changed)(void *arg, int64_t folder);
-	/* An entry is no longer at its old place, or has other flags. */
-	void (*entry_moved)(void *arg, const struct cache_entry *old);
+	/*
+	 * An entry has another name: another place, or other flags.  old is
+	 * NULL if it came, now if it went.  In the order in which they happened.
+	 */
+	void (*entry_moved)(void *arg, const struct cache_entry *old,
+	                    const struct cache_entry *now);
 	/* Folders below parent came or went.  gone: its level, or NULL. */
 	void (*folders_changed)(void *arg, int64_t parent, const char *gone);
 	/* A message's exact size is known, and differs from the claim. */
@@ -144,7 +148,12 @@ struct cache_config {
 	uint64_t size_limit;   /* bytes of bodies to keep */
 	int timeout_ms;        /* longest wait of a caller for the server */
 	int interval_ms;       /* between looks for news */
-	bool is_read_only;     /* every writing call gives -EROFS */
+	/*
+	 * A message that arrives and is no larger is fetched before
+	 * entry_moved() tells of it, if that takes no more than a moment.
+	 */
+	uint64_t announce_bytes;
+	bool is_read_only; /* every writing call gives -EROFS */
 	enum cache_delete delete;
 	/*
 	 * Mail is taken off the server when it came so long ago and is safe

@@ -181,7 +181,7 @@ static int rename_entry(struct cache *c, struct db_conn *conn,
 	int err = check(conn, &change->from, &old);
 	if (err == 0)
 		err = change_is_mail(conn, &old, &was_mail);
-	if (err < 0)
+	if (err != 0)
 		return err;
 	new = change->to;
 	new.id = old.id;

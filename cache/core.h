@@ -42,6 +42,8 @@ struct cache {
 	struct body_store *bodies;
 	struct file_store *files;
 	struct keeper *keeper;
+	struct announces *announces;
+	uint64_t announce_bytes;
 	struct jobs *jobs;
 	struct scans scans;
 	bool is_scan_of_names;
@@ -93,7 +95,10 @@ int pull_empty(struct cache *c, int64_t folder);
 
 /* Tell the listener; no lock is held. */
 void tell_entries(struct cache *c, int64_t folder);
-void tell_moved(struct cache *c, const struct cache_entry *old);
+void tell_moved(struct cache *c, const struct cache_entry *old,
+                const struct cache_entry *now);
+/* Of tell_moved(), what is not delayed: for announce.c. */
+void tell_arrived(struct cache *c, const struct cache_entry *now);
 void tell_folders(struct cache *c, int64_t parent, const char *gone);
 void tell_size(struct cache *c, int64_t message);
 

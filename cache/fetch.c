@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache/announce.h"
 #include "cache/core.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -220,6 +221,7 @@ static int settle(struct fetch *f)
 		if (err == 0)
 			keep_arrived(f->cache, a->message, a->fd);
 		(void)close(a->fd);
+		announce_body(f->cache, a->message);
 	}
 	f->arrived_count = 0;
 	(void)body_evict(f->cache->bodies, 0);

@@ -51,7 +51,7 @@ static void see(struct list *l, int64_t folder)
 
 static bool is_seen(const struct list *l, int64_t folder)
 {
-	return folder < l->seen_size &&
+	return folder >= 0 && folder < l->seen_size &&
 	       (l->seen[folder / 8] & (1 << (folder % 8))) != 0;
 }
 
@@ -147,7 +147,7 @@ static int set_attributes(struct list *l, const struct cache_folder *folder,
 		err = pull_empty(l->cache, folder->id);
 	if (err == 0)
 		err = db_begin(l->cache->db, &conn);
-	if (err < 0)
+	if (err != 0)
 		return err;
 	const struct db_progress nothing = { "", "" };
 	bool was_level = (folder->attributes & MAIL_FOLDER_NOSELECT) != 0;
@@ -286,7 +286,7 @@ static int remove_folder(struct list *l, const struct cache_folder *folder)
 	int err = pull_empty(l->cache, folder->id);
 	if (err == 0)
 		err = db_begin(l->cache->db, &conn);
-	if (err < 0)
+	if (err != 0)
 		return err;
 	err = keep_or_remove(conn, folder, &is_kept);
 	if (err < 0) {
@@ -342,7 +342,7 @@ static int queue_pulls(struct list *l)
 		if (err == 0)
 			err = db_folder_get(conn, f->folder, &folder);
 		db_rollback(conn);
-		if (err < 0)
+		if (err != 0)
 			return err;
 		if (folder.is_listed && f->state[0] != '\0' &&
 		    strcmp(f->state, progress.state) == 0)

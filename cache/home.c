@@ -31,14 +31,14 @@ int home_make(const char *path, char **why_out)
 {
 	int err = make_levels(path);
 	auto_fd int fd = -1;
-	struct stat st;
+	struct stat st = { 0 };
 	if (err == 0) {
 		fd = open(path,
 		          O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 || fstat(fd, &st) < 0)
 			err = -errno;
 	}
-	if (err < 0) {
+	if (err != 0) {
 		*why_out = xasprintf("cannot use %s: %s", path, strerror(-err));
 		return err;
 	}

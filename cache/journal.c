@@ -95,10 +95,12 @@ int journal_gone(struct db_conn *conn, const struct journal_row *row,
 	struct journal_wish wish;
 	*is_entry_out = false;
 	int err = journal_get(conn, row->id, &now);
-	if (err == 0)
-		err = journal_wish(conn, &now, &wish);
-	if (err == 0)
-		err = db_journal_remove(conn, now.id);
+	if (err < 0)
+		return err;
+	err = journal_wish(conn, &now, &wish);
+	if (err < 0)
+		return err;
+	err = db_journal_remove(conn, now.id);
 	if (err < 0 || !wish.is_entry)
 		return err;
 	*entry_out = wish.entry;
@@ -445,7 +447,7 @@ int journal_folder_done(struct db_conn *conn, const struct journal_row *row,
 	int err = db_journal_remove(conn, row->id);
 	if (err == 0)
 		err = db_folder_get(conn, row->folder, &folder);
-	if (err < 0)
+	if (err != 0)
 		return err == -ENOENT ? 0 : err;
 	if (name == NULL && folder.parent == DB_REMOVED)
 		return db_folder_remove(conn, &folder);

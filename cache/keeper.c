@@ -52,8 +52,8 @@ static void do_task(struct cache *c, struct task *t)
 static void do_all(struct keeper *k, struct task_list *tasks)
 {
 	struct task *t;
-	STAILQ_FOREACH(t, tasks, link)
-	do_task(k->cache, t);
+	for (t = STAILQ_FIRST(tasks); t != NULL; t = STAILQ_NEXT(t, link))
+		do_task(k->cache, t);
 	int err = db_sync(k->cache->db);
 	while ((t = STAILQ_FIRST(tasks)) != NULL) {
 		STAILQ_REMOVE_HEAD(tasks, link);

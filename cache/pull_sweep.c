@@ -118,6 +118,9 @@ static int remove_unseen_rows(struct pull *p, bool is_void)
 int pull_sweep_unseen(struct pull *p)
 {
 	int err = remove_unseen_rows(p, false);
+	/* The next steps count on a batch that is empty. */
+	if (err == 0)
+		err = pull_batch_commit(p);
 	if (err < 0 || p->seen == NULL)
 		return err;
 	for (int place = 0; place < CACHE_MAIL_PLACES; place++) {

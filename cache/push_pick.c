@@ -331,7 +331,7 @@ static int collect(struct push *p, struct push_group *g)
 
 int push_pick(struct push *p, struct push_group *g)
 {
-	struct push_intent first;
+	struct push_intent first = { 0 };
 	memset(g, 0, sizeof(*g));
 	int n = find_first(p, &first);
 	if (n <= 0)

@@ -90,7 +90,7 @@ static void drop_item(struct push_group *g, size_t i)
 		(void)close(g->items[i]->fd);
 	free(g->items[i]);
 	memmove(&g->items[i], &g->items[i + 1],
-	        (--g->count - i) * sizeof(g->items[0]));
+	        (--g->count - i) * sizeof(struct push_item *));
 }
 
 static void refuse(struct push *p, struct journal_row *row, int err,

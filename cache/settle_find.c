@@ -209,40 +209,47 @@ static bool is_other(struct db_conn *conn, const struct look *l,
 }
 
 /*
+ * Among the next entries of a place after *after_io, in a transaction.  Returns
+ * 0 at the end of the place, else 1.
+ */
+static int count_some_others(struct settling *s, struct look *l,
+                             enum cache_place place, int64_t *after_io)
+{
+	struct cache_entry e, like[32];
+	size_t count = 0;
+	struct db_conn *conn;
+	int n = db_begin(s->cache->db, &conn);
+	if (n < 0)
+		return n;
+	n = db_scan_begin(conn, s->folder, place, *after_io, false);
+	for (int i = 0; n >= 0 && i < DB_BATCH && count < 32; i++) {
+		n = db_scan_next(conn, &e);
+		if (n <= 0)
+			break;
+		*after_io = e.id;
+		if (e.message.received_at == l->trace.received_at)
+			like[count++] = e;
+	}
+	db_scan_end(conn);
+	for (size_t i = 0; i < count; i++)
+		l->others += is_other(conn, l, &like[i]);
+	db_rollback(conn);
+	return n;
+}
+
+/*
  * With a void mark: entries that the server's messages may be, though their
  * keys do not say so any more.
  */
 static int count_others(struct settling *s, struct look *l)
 {
-	struct cache_entry e;
-	int n = 0;
 	for (int place = 0; place < CACHE_MAIL_PLACES; place++) {
 		int64_t after = 0;
-		do {
-			struct cache_entry like[32];
-			size_t count = 0;
-			struct db_conn *conn;
-			int err = db_begin(s->cache->db, &conn);
-			if (err < 0)
-				return err;
-			n = db_scan_begin(conn, s->folder,
-			                  (enum cache_place)place, after,
-			                  false);
-			for (int i = 0; n >= 0 && i < DB_BATCH && count < 32;
-			     i++) {
-				n = db_scan_next(conn, &e);
-				if (n <= 0)
-					break;
-				after = e.id;
-				if (e.message.received_at ==
-				    l->trace.received_at)
-					like[count++] = e;
-			}
-			db_scan_end(conn);
-			for (size_t i = 0; i < count; i++)
-				l->others += is_other(conn, l, &like[i]);
-			db_rollback(conn);
-		} while (n > 0);
+		int n;
+		do
+			n = count_some_others(s, l, (enum cache_place)place,
+			                      &after);
+		while (n > 0);
 		if (n < 0)
 			return n;
 	}

@@ -73,7 +73,7 @@ static int create_entry(struct cache *c, struct db_conn *conn,
 		err = db_message_keep(conn, entry->id, entry->folder);
 	if (err == 0)
 		err = change_is_mail(conn, entry, &is_mail);
-	if (err < 0)
+	if (err != 0)
 		return err;
 	entry->flags = entry->shown;
 	err = db_entry_add_named(conn, entry);
@@ -205,7 +205,7 @@ static int renew(struct cache *c, struct db_conn *conn,
 		                    &id);
 	if (err == 0)
 		err = journal_get(conn, id, &birth);
-	return err < 0 ? err : journal_set_after(conn, row.id, birth.id);
+	return err != 0 ? err : journal_set_after(conn, row.id, birth.id);
 }
 
 int cache_file_touch(struct cache *c, int64_t message)

@@ -23,6 +23,7 @@ void option_target_init(struct option_target *target, struct config *config,
 			.connections = 3,
 			.interval_ms = 60 * 1000,
 			.cache_size = 2048 * MIB,
+			.announce_size = 256 * 1024,
 			.layout = FS_NESTED,
 		},
 		.config = config,
@@ -126,7 +127,7 @@ static const char *parse_auth(const char *text, struct option_target *target)
 	target->account.imap.conn.auth = config_keep(target->config, name);
 	/* RFC 4422 3.1 */
 	size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
-	return name[len] == '\0' && len <= 20
+	return len <= 20 && name[len] == '\0'
 	               ? NULL
 	               : "is no SASL mechanism; write PLAIN or SCRAM-SHA-256";
 }
@@ -230,7 +231,13 @@ static const char *parse_layout(const char *text, struct option_target *target)
 static const char *parse_cache_size(const char *text,
                                     struct option_target *target)
 {
-	return value_size(text, &target->account.cache_size);
+	return value_size(text, MIB, &target->account.cache_size);
+}
+
+static const char *parse_announce_complete(const char *text,
+                                           struct option_target *target)
+{
+	return value_size(text, 0, &target->account.announce_size);
 }
 
 /* "qresync, move" becomes "QRESYNC,MOVE". */
@@ -324,6 +331,8 @@ const struct config_option_entry config_options[OPTION_COUNT] = {
 	[OPTION_FOLDERS] = { "folders", true, false, parse_folders },
 	[OPTION_LAYOUT] = { "layout", true, false, parse_layout },
 	[OPTION_CACHE_SIZE] = { "cache-size", true, false, parse_cache_size },
+	[OPTION_ANNOUNCE_COMPLETE] = { "announce-complete", true, false,
+	                               parse_announce_complete },
 	[OPTION_DISABLE] = { "disable", true, false, parse_disable },
 	[OPTION_READ_ONLY] = { "read-only", true, false, parse_read_only },
 	[OPTION_KEEP] = { "keep", true, false, parse_keep },

@@ -22,7 +22,7 @@ const char options_usage[] =
 	"       mailmount export MAILDIR MBOX\n"
 	"\n"
 	"  -f, --foreground   stay in the foreground, log to standard error\n"
-	"  -o OPTION,...      mount options: allow_other, allow_root,\n"
+	"  -o OPTION,...      mount options: ro, allow_other, allow_root,\n"
 	"                     auto_unmount, config=FILE\n"
 	"  -u, --unmount      unmount DIR\n"
 	"  -v, --verbose      say more; twice: everything\n"
@@ -61,18 +61,19 @@ static const struct option long_options[] = {
 
 /* What fstab and mount(8) put into every list: nothing to us. */
 static const char *const ignored[] = {
-	"rw",          "ro",         "defaults", "auto",     "noauto",
-	"user",        "nouser",     "users",    "owner",    "group",
-	"nofail",      "_netdev",    "dev",      "nodev",    "suid",
-	"nosuid",      "exec",       "noexec",   "async",    "sync",
-	"dirsync",     "atime",      "noatime",  "relatime", "norelatime",
-	"strictatime", "nodiratime", "diratime", "lazytime", "nolazytime",
+	"rw",         "defaults", "auto",     "noauto",     "user",
+	"nouser",     "users",    "owner",    "group",      "nofail",
+	"_netdev",    "dev",      "nodev",    "suid",       "nosuid",
+	"exec",       "noexec",   "async",    "sync",       "dirsync",
+	"atime",      "noatime",  "relatime", "norelatime", "strictatime",
+	"nodiratime", "diratime", "lazytime", "nolazytime",
 };
 
 static const char *const passed_on[] = {
 	"allow_other",
 	"allow_root",
 	"auto_unmount",
+	"ro",
 };
 
 static bool is_one_of(const char *word, const char *const *list, size_t count)

@@ -98,10 +98,9 @@ static void print_change(FILE *out, const char *account, const json_t *change)
 static void print_changes(FILE *out, const json_t *json)
 {
 	const json_t *changes = json_object_get(json, "changes");
-	size_t i;
-	json_t *change;
-	json_array_foreach(changes, i, change)
-		print_change(out, answer_text(json, "account"), change);
+	for (size_t i = 0; i < json_array_size(changes); i++)
+		print_change(out, answer_text(json, "account"),
+		             json_array_get(changes, i));
 	int64_t more = answer_number(json, "total") -
 	               (int64_t)json_array_size(changes);
 	if (more > 0)

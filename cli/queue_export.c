@@ -37,7 +37,7 @@ static int copy_message(const struct mailbox *from, struct mailbox_entry *e,
 		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	struct mailbox_draft draft;
+	struct mailbox_draft draft = { .fd = -1 };
 	int err = mailbox_create(to, &draft);
 	if (err < 0)
 		return err;

@@ -26,6 +26,7 @@ int service_open(struct service *s, const struct config_account *account,
 		.size_limit = account->cache_size,
 		.timeout_ms = account->imap.conn.timeout_ms,
 		.interval_ms = account->interval_ms,
+		.announce_bytes = account->announce_size,
 		.is_read_only = account->imap.read_only,
 		.delete = account->delete,
 		.is_taken = account->is_taken &&

@@ -1,15 +1,17 @@
 /*
- * Two lists, both guarded by the lock and taken whole by the thread:
+ * Three lists, all guarded by the lock and taken whole by the thread:
  *
- *	names	file names that no longer lead where they did
+ *	moves	messages that are called otherwise, came or went
+ *	names	directories that no longer lead where they did
  *	dirs	directories whose content or date changed; each once
  *
- * When the names are too many, further ones only mark their directory as
+ * When the moves are too many, further ones only mark their directory as
  * dropped: the kernel then forgets its entry in the directory above, and with
  * it all names below.  They come back as they are used, at one lookup each.
  */
 #include "fs/notify.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +20,37 @@
 #include <fuse_lowlevel.h>
 
 #include "fs/maildir.h"
+#include "fs/replay.h"
+#include "fs/tree_folder.h"
+#include "fs/where.h"
+#include "util/cleanup.h"
 #include "util/mem.h"
 
-/* Some 2 MB, and 25 ms of the kernel's time. */
+/* Some 6 MB, and 25 ms of the kernel's time. */
+#define MOVES_MAX 8192
 #define NAMES_MAX 8192
+
+/* Of more moves at once only the last of a directory is replayed. */
+#define REPLAY_MAX 500
+
+/*
+ * A name that a program looks up between two steps of ours is in the way; who
+ * has bad luck so often goes on without an event.
+ */
+#define REPLAY_TRIES 3
+
+struct notify_side {
+	int64_t folder;
+	enum cache_place place;
+	fuse_ino_t dir; /* 0: it was or is nowhere */
+	char name[MAILDIR_NAME_MAX + 1];
+};
+
+struct notify_move {
+	struct notify_account *account;
+	struct notify_side old, now;
+	struct cache_message message; /* as it was, or is if it came */
+};
 
 struct notify_name {
 	fuse_ino_t dir;
@@ -37,9 +66,12 @@ struct notify_dir {
 	 * name that is not there does nothing.
 	 */
 	fuse_ino_t above[2];
+	size_t moves; /* the last of them is number moves - 1; 0: none */
 };
 
 struct notify_list {
+	struct notify_move *moves;
+	size_t move_count, move_capacity;
 	struct notify_name *names;
 	size_t name_count, name_capacity;
 	struct notify_dir *dirs;
@@ -56,6 +88,9 @@ struct notify_account {
 
 struct notify {
 	struct fuse_session *session;
+	struct replay *replay; /* borrowed from struct fs, as is where */
+	struct where *where;
+	const struct tree *tree; /* the same: of it, what never changes */
 	struct notify_account *accounts;
 	pthread_t thread;
 	bool is_started; /* main thread */
@@ -128,31 +163,73 @@ static fuse_ino_t place_number(const struct notify_account *a, int64_t folder,
 	               : inode_number(INODE_FOLDER, a->index, folder);
 }
 
-static void entry_moved(void *arg, const struct cache_entry *old)
+static void fill_side(const struct notify_account *a,
+                      const struct cache_entry *entry, fuse_ino_t dir,
+                      struct notify_side *side_out)
+{
+	side_out->folder = entry->folder;
+	side_out->place = entry->place;
+	side_out->dir = dir;
+	maildir_message_name(entry, a->account->name, side_out->name);
+}
+
+static void drop_dir_locked(const struct notify_account *a,
+                            const struct cache_entry *old, fuse_ino_t number,
+                            const char *name)
+{
+	struct notify_dir *dir = dir_locked(a->notify, number);
+	dir->name = name;
+	dir->above[0] = inode_number(INODE_FOLDER, a->index, old->folder);
+	dir->above[1] = a->root;
+}
+
+static void add_move_locked(struct notify_account *a,
+                            const struct cache_entry *old, fuse_ino_t old_dir,
+                            const struct cache_entry *now, fuse_ino_t now_dir)
+{
+	struct notify_list *l = &a->notify->list;
+	if (l->move_count == l->move_capacity) {
+		l->move_capacity = l->move_capacity ? l->move_capacity * 2 : 16;
+		l->moves = xrealloc(l->moves,
+		                    l->move_capacity * sizeof(*l->moves));
+	}
+	struct notify_move *move = &l->moves[l->move_count++];
+	*move = (struct notify_move){
+		.account = a,
+		.message = old ? old->message : now->message,
+	};
+	if (old)
+		fill_side(a, old, old_dir, &move->old);
+	if (now)
+		fill_side(a, now, now_dir, &move->now);
+	dir_locked(a->notify, now ? now_dir : old_dir)->moves = l->move_count;
+}
+
+static void entry_moved(void *arg, const struct cache_entry *old,
+                        const struct cache_entry *now)
 {
 	struct notify_account *a = arg;
 	struct notify *n = a->notify;
-	const char *name;
-	fuse_ino_t dir = place_number(a, old->folder, old->place, &name);
+	const char *name = NULL, *now_name;
+	fuse_ino_t old_dir = 0, now_dir = 0;
+	if (old)
+		old_dir = place_number(a, old->folder, old->place, &name);
+	if (now)
+		now_dir = place_number(a, now->folder, now->place, &now_name);
 	pthread_mutex_lock(&n->lock);
-	if (n->list.name_count < NAMES_MAX || !name) {
-		maildir_message_name(old, a->account->name,
-		                     name_locked(n, dir)->name);
-	} else {
-		struct notify_dir *dropped = dir_locked(n, dir);
-		dropped->name = name;
-		dropped->above[0] =
-			inode_number(INODE_FOLDER, a->index, old->folder);
-		dropped->above[1] = a->root;
-	}
+	if (n->list.move_count < MOVES_MAX || (old && !name))
+		add_move_locked(a, old, old_dir, now, now_dir);
+	else if (old)
+		drop_dir_locked(a, old, old_dir, name);
 	pthread_cond_signal(&n->changed);
 	pthread_mutex_unlock(&n->lock);
 }
 
 void notify_entry_moved(struct notify *n, unsigned account,
-                        const struct cache_entry *old)
+                        const struct cache_entry *old,
+                        const struct cache_entry *now)
 {
-	entry_moved(&n->accounts[account], old);
+	entry_moved(&n->accounts[account], old, now);
 	entries_changed(&n->accounts[account], old->folder);
 }
 
@@ -198,17 +275,114 @@ static void drop_entry(struct fuse_session *session, fuse_ino_t dir,
 	                                       strlen(name));
 }
 
-static void tell(struct fuse_session *session, const struct notify_list *l)
+/* The last folder that was asked for; a batch is mostly of one. */
+struct asked {
+	const struct notify_account *account; /* NULL: none yet */
+	int64_t folder;
+	int err;
+	struct where_answer answer;
+};
+
+/* Where a folder is, if it can be watched; NULL: it cannot. */
+static const char *watched_path(struct notify *n, struct asked *asked,
+                                const struct notify_account *a, int64_t folder)
+{
+	if (asked->account != a || asked->folder != folder)
+		asked->err =
+			where_ask(n->where, a->index, folder, &asked->answer);
+	asked->account = a;
+	asked->folder = folder;
+	return asked->err == 0 && asked->answer.is_seen ? asked->answer.path
+	                                                : NULL;
+}
+
+static char *place_path(const char *path, enum cache_place place)
+{
+	switch (place) {
+	case CACHE_NEW:
+		return xasprintf("%s/new", path);
+	case CACHE_CUR:
+		return xasprintf("%s/cur", path);
+	case CACHE_TMP:
+		return xasprintf("%s/tmp", path);
+	case CACHE_TOP:
+		break;
+	}
+	return xstrdup(path);
+}
+
+/* It comes as a delivery does, by way of tmp. */
+static struct notify_side delivery_of(const struct notify_move *m)
+{
+	struct notify_side side = m->now;
+	side.place = CACHE_TMP;
+	side.dir = inode_number(INODE_TMP, m->account->index, side.folder);
+	return side;
+}
+
+static void replay(struct notify *n, struct asked *asked,
+                   const struct notify_move *m)
+{
+	struct notify_side from = m->old.dir ? m->old : delivery_of(m);
+	struct replay_op op = {
+		.what = m->now.dir ? INJECTOR_RENAME : INJECTOR_UNLINK,
+		.dir = from.dir,
+		.to_dir = m->now.dir,
+		.is_certain = !m->old.dir || !m->now.dir,
+	};
+	strcpy(op.name, from.name);
+	strcpy(op.to_name, m->now.name);
+	tree_fill_message(n->tree, m->account->index, &m->message, &op.st);
+	const char *path = watched_path(n, asked, m->account, from.folder);
+	auto_free char *dir = path ? place_path(path, from.place) : NULL;
+	if (path && m->now.dir)
+		path = watched_path(n, asked, m->account, m->now.folder);
+	if (!dir || !path)
+		return;
+	auto_free char *to_dir =
+		m->now.dir ? place_path(path, m->now.place) : xstrdup("");
+	for (int i = 0; i < REPLAY_TRIES; i++) {
+		if (replay_run(n->replay, &op, dir, to_dir) != -EEXIST)
+			break;
+		drop_entry(n->session, op.to_dir, op.to_name);
+	}
+}
+
+static void tell_moves(struct notify *n, const struct notify_list *l)
+{
+	auto_free struct asked *asked = xmalloc(sizeof(*asked));
+	bool is_bulk = l->move_count > REPLAY_MAX;
+	for (size_t i = 0; i < l->move_count; i++) {
+		const struct notify_move *m = &l->moves[i];
+		if (m->old.dir)
+			drop_entry(n->session, m->old.dir, m->old.name);
+		if (!is_bulk)
+			replay(n, asked, m);
+	}
+	for (size_t i = 0; is_bulk && i < l->dir_count; i++)
+		if (l->dirs[i].moves > 0)
+			replay(n, asked, &l->moves[l->dirs[i].moves - 1]);
+}
+
+static void tell(struct notify *n, const struct notify_list *l)
 {
 	for (size_t i = 0; i < l->name_count; i++)
-		drop_entry(session, l->names[i].dir, l->names[i].name);
+		drop_entry(n->session, l->names[i].dir, l->names[i].name);
 	for (size_t i = 0; i < l->dir_count; i++) {
 		const struct notify_dir *dir = &l->dirs[i];
 		for (int k = 0; dir->name && k < 2; k++)
-			drop_entry(session, dir->above[k], dir->name);
-		(void)fuse_lowlevel_notify_inval_inode(session, dir->number, -1,
-		                                       0);
+			drop_entry(n->session, dir->above[k], dir->name);
+		(void)fuse_lowlevel_notify_inval_inode(n->session, dir->number,
+		                                       -1, 0);
 	}
+	tell_moves(n, l);
+}
+
+static void release_list(struct notify_list *l)
+{
+	free(l->moves);
+	free(l->names);
+	free(l->dirs);
 }
 
 static void *notify_main(void *arg)
@@ -216,27 +390,31 @@ static void *notify_main(void *arg)
 	struct notify *n = arg;
 	pthread_mutex_lock(&n->lock);
 	while (!n->is_stopping) {
-		if (n->list.name_count == 0 && n->list.dir_count == 0) {
+		if (n->list.move_count + n->list.name_count +
+		            n->list.dir_count ==
+		    0) {
 			pthread_cond_wait(&n->changed, &n->lock);
 			continue;
 		}
 		struct notify_list list = n->list;
 		n->list = (struct notify_list){ 0 };
 		pthread_mutex_unlock(&n->lock);
-		tell(n->session, &list);
-		free(list.names);
-		free(list.dirs);
+		tell(n, &list);
+		release_list(&list);
 		pthread_mutex_lock(&n->lock);
 	}
 	pthread_mutex_unlock(&n->lock);
 	return NULL;
 }
 
-struct notify *notify_new(struct fuse_session *session,
+struct notify *notify_new(const struct notify_config *told,
                           const struct fs_config *config)
 {
 	struct notify *n = xmalloc(sizeof(*n));
-	n->session = session;
+	n->session = told->session;
+	n->replay = told->replay;
+	n->where = told->where;
+	n->tree = told->tree;
 	pthread_mutex_init(&n->lock, NULL);
 	pthread_cond_init(&n->changed, NULL);
 	n->accounts = xcalloc(config->account_count, sizeof(*n->accounts));
@@ -268,6 +446,8 @@ void notify_stop(struct notify *n)
 	n->is_stopping = true;
 	pthread_cond_signal(&n->changed);
 	pthread_mutex_unlock(&n->lock);
+	replay_stop(n->replay);
+	where_stop(n->where);
 	(void)pthread_join(n->thread, NULL);
 	n->is_started = false;
 }
@@ -276,8 +456,7 @@ void notify_free(struct notify *n)
 {
 	if (!n)
 		return;
-	free(n->list.names);
-	free(n->list.dirs);
+	release_list(&n->list);
 	free(n->accounts);
 	pthread_cond_destroy(&n->changed);
 	pthread_mutex_destroy(&n->lock);

@@ -32,15 +32,27 @@ static struct open_file *file_of(struct open_files *files, uint64_t number)
 	return file;
 }
 
+static void free_file(struct open_file *file)
+{
+	if (file->fd >= 0)
+		(void)close(file->fd);
+	free(file);
+}
+
+static void free_handle(struct open_handle *handle)
+{
+	if (handle->fd >= 0)
+		(void)close(handle->fd);
+	free(handle);
+}
+
 static void close_file(struct open_files *files, struct open_file *file)
 {
 	struct open_file **at = bucket_of(files, file->number);
 	while (*at != file)
 		at = &(*at)->next;
 	*at = file->next;
-	if (file->fd >= 0)
-		(void)close(file->fd);
-	free(file);
+	free_file(file);
 }
 
 void open_set_fd(struct open_file *file, int fd)
@@ -73,11 +85,9 @@ void open_close(struct open_files *files, struct open_handle *handle)
 	while (*at != handle)
 		at = &(*at)->next;
 	*at = handle->next;
-	if (handle->fd >= 0)
-		(void)close(handle->fd);
 	if (handle->is_writer && --file->writers == 0)
 		file->is_touched = false;
-	free(handle);
+	free_handle(handle);
 	if (!file->handles)
 		close_file(files, file);
 }
@@ -85,9 +95,16 @@ void open_close(struct open_files *files, struct open_handle *handle)
 void open_release(struct open_files *files)
 {
 	for (size_t i = 0; i < OPEN_BUCKETS; i++) {
-		struct open_file **bucket = &files->buckets[i];
-		while (*bucket)
-			open_close(files, (*bucket)->handles);
+		while (files->buckets[i]) {
+			struct open_file *file = files->buckets[i];
+			files->buckets[i] = file->next;
+			while (file->handles) {
+				struct open_handle *handle = file->handles;
+				file->handles = handle->next;
+				free_handle(handle);
+			}
+			free_file(file);
+		}
 	}
 }
 

@@ -74,7 +74,7 @@ static int open_to_write(fuse_req_t req, fuse_ino_t ino,
 	if (err == 0)
 		err = cache_file_edit(ops_cache(req, &node), node.id,
 		                      (fi->flags & O_TRUNC) != 0, body, &fd);
-	if (err < 0)
+	if (err != 0)
 		return err;
 	forget_size(req, ino);
 	open_reply(req, ino, fi, fd, true);

@@ -275,7 +275,8 @@ static void drop_unknown(struct pop_drop *d)
 static void sort_by_key(struct pop_drop *d)
 {
 	if (d->count > 1)
-		qsort(d->by_key, d->count, sizeof(*d->by_key), compare_keys);
+		qsort(d->by_key, d->count, sizeof(struct pop_message *),
+		      compare_keys);
 }
 
 /* Tell copies apart: the second's key gets a "2" in front, and so on. */

@@ -220,7 +220,7 @@ static int learn(struct pop_session *s)
 	int n = pop_session_send(s, "CAPA\r\n", 1);
 	if (n == 0)
 		n = pop_session_answer(s, &answer);
-	if (n < 0 || !answer.is_ok)
+	if (n != 0 || !answer.is_ok)
 		return n;
 	s->has_capabilities = true;
 	while ((n = pop_session_line(s, &line, &len)) == 1) {
@@ -252,7 +252,7 @@ int pop_session_open(struct pop_session *s)
 
 int pop_session_quit(struct pop_session *s)
 {
-	struct pop_answer answer;
+	struct pop_answer answer = { .is_ok = false };
 	int err = pop_session_send(s, "QUIT\r\n", 1);
 	while (err == 0 && s->owed > 0)
 		err = pop_session_answer(s, &answer);

@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")/.."
 
 JOBS=$(nproc)
-SOURCES="util mail net imapclient cache fs cli"
+SOURCES="util mail net imapclient popclient cache fs cli"
 failed=()
 
 step() {
@@ -69,6 +69,8 @@ cpp_check() {
 export ASAN_OPTIONS=detect_stack_use_after_return=1:abort_on_error=0
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=halt_on_error=1
+# Of the simulation's runs; ./run test does them all.
+export ONCE_RUNS=200
 
 step "include table" tests/layers.py
 step "clang-format" formatted

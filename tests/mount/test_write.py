@@ -28,7 +28,7 @@ def until(check, seconds=20):
 def inbox(daemons, options, client):
     """The INBOX of a mount that may be written to, as a directory."""
     client.create("Archive")
-    daemon = daemons(**options)
+    daemon = daemons(**options, interval="5s")
     daemon.start()
     return daemon.mount / "INBOX"
 
@@ -87,7 +87,7 @@ def test_a_flag_is_a_rename(inbox, client):
 
 def test_a_message_of_the_server_is_flagged_moved_and_deleted(inbox, client):
     client.append("INBOX", MAIL % 4)
-    name = until(lambda: os.listdir(inbox / "new"), 70)[0]
+    name = until(lambda: os.listdir(inbox / "new"))[0]
     os.rename(inbox / "new" / name, inbox / "cur" / f"{name}:2,S")
     until(lambda: flags(client) == [{r"\Seen"}])
     archive = inbox.parent / "Archive" / "cur"

@@ -8,6 +8,7 @@ from servers import packages, process
 INSIDE = """\
 set -e
 mount --bind {dir}/etc /etc/courier
+mkdir -p /run/courier  # only systemd-tmpfiles would have made it
 mount --bind {dir}/run /run/courier
 chmod 700 /etc/courier
 makeuserdb

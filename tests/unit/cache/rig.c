@@ -17,6 +17,7 @@
 #include "util/mem.h"
 
 #define INTERVAL_MS 60000
+#define WAIT_S      20
 
 static void tell(struct rig *rig, int *counter)
 {
@@ -32,10 +33,13 @@ static void on_entries(void *arg, int64_t folder)
 	tell(rig, &rig->entries_changed);
 }
 
-static void on_moved(void *arg, const struct cache_entry *old)
+static void on_moved(void *arg, const struct cache_entry *old,
+                     const struct cache_entry *now)
 {
 	struct rig *rig = arg;
-	tell(rig, &rig->moved);
+	tell(rig, old == NULL   ? &rig->arrived
+	          : now == NULL ? &rig->went
+	                        : &rig->moved);
 }
 
 static void on_folders(void *arg, int64_t parent, const char *gone)
@@ -166,7 +170,7 @@ int rig_outcome(struct rig *rig, struct outcome *o)
 {
 	struct timespec end;
 	(void)clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += 20;
+	end.tv_sec += WAIT_S;
 	(void)pthread_mutex_lock(&rig->lock);
 	int err = 0;
 	while (!o->is_done && err == 0)
@@ -193,6 +197,14 @@ int rig_list(struct rig *rig)
 	return await(rig, CACHE_ROOT);
 }
 
+/* The clock of util/clock.h is the test's own. */
+static int64_t wall_s(void)
+{
+	struct timespec now;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
 int64_t rig_listed(struct rig *rig, const char *level)
 {
 	struct cache_folder folder;
@@ -208,7 +220,10 @@ void rig_poll(struct rig *rig)
 {
 	/* A look begins only when what the one before found is done. */
 	int lists = fake_calls(rig->account, FAKE_LIST);
+	int64_t end = wall_s() + WAIT_S;
 	while (fake_calls(rig->account, FAKE_LIST) < lists + 3) {
+		if (wall_s() > end)
+			fail_msg("the server is not looked at");
 		clock_advance_ms(1000);
 		cache_tick(rig->cache);
 		(void)sched_yield();

@@ -141,7 +141,8 @@ static const struct {
 	  "connect: EHOSTUNREACH\n" },
 	{ "UIDL too long, of odd bytes, missing", "p",
 	  FULL "C: UIDL\nC: LIST\n"
-	       "S: +OK\nS: 9 z\nS: 1 " LONG_UIDL "\nS: 2 a b\nS: 3\nS: 9 y\nS: .\n"
+	       "S: +OK\nS: 9 z\nS: 1 " LONG_UIDL
+	       "\nS: 2 a b\nS: 3\nS: 9 y\nS: .\n"
 	       "S: +OK\nS: 2 1\nS: 1 1\nS: 3 x\nS: 1 1\nS: nonsense\nS: .\n"
 	       "C: TOP 3 0\nS: +OK\nS: Subject: x\nS: .\n"
 	       "C: TOP 1 0\nC: TOP 2 0\nC: TOP 9 0\n" TWO_HEADS "S: -ERR\n",
@@ -206,8 +207,7 @@ static const struct {
 	  "ua unknown\n"
 	  "remove: EHOSTUNREACH\n" },
 	{ "a session is ended when idle, and the next one made", "wf",
-	  FULL THREE "C: QUIT\nS: +OK\n!eof\n" FULL
-	             "C: UIDL\nC: LIST\n"
+	  FULL THREE "C: QUIT\nS: +OK\n!eof\n" FULL "C: UIDL\nC: LIST\n"
 	             "S: +OK\nS: 1 b\nS: .\nS: +OK\nS: 1 3\nS: .\n"
 	             "C: RETR 1\nS: +OK\nS: b\nS: .\n",
 	  "ub ok 2 3 [b\n]\n"

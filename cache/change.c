@@ -50,8 +50,8 @@ int change_must_last(struct db_conn *conn, const struct change *change,
 	bool is_within = change->has_from &&
 	                 change->from.folder == change->to.folder &&
 	                 change->from.place < CACHE_MAIL_PLACES;
-	*must_last_out = (is_ours && !is_within) ||
-	                 (is_theirs && message->is_kept);
+	*must_last_out =
+		(is_ours && !is_within) || (is_theirs && message->is_kept);
 	return err;
 }
 

@@ -21,7 +21,7 @@
 #include "util/log.h"
 
 /* Messages asked for at once. */
-#define ASK_MAX    2000
+#define ASK_MAX 2000
 
 static int64_t due_before(const struct cache *c)
 {
@@ -69,8 +69,8 @@ static int adopt(struct cache *c, struct db_conn *conn, int64_t message,
                  struct cache_message *before)
 {
 	int err = db_message_get(conn, message, before);
-	if (err == -ENOENT || (err == 0 && before->links == 0 &&
-	                       !before->is_kept)) {
+	if (err == -ENOENT ||
+	    (err == 0 && before->links == 0 && !before->is_kept)) {
 		file_remove(c->files, message);
 		return 0;
 	}
@@ -139,8 +139,7 @@ void keep_arrived(struct cache *c, int64_t message, int fd)
 	if (!c->is_taken || db_begin(c->db, &conn) < 0)
 		return;
 	bool is_due = db_entry_by_message(conn, message, &entry) == 0 &&
-	              db_entry_key(conn, &entry, key) == 0 &&
-	              key[0] != '\0' &&
+	              db_entry_key(conn, &entry, key) == 0 && key[0] != '\0' &&
 	              entry.message.received_at <= due_before(c);
 	db_rollback(conn);
 	int err = is_due ? keep(c, message, fd, true) : 0;

@@ -57,7 +57,8 @@ static int make_remote(const struct config_account *account,
                        struct remote **remote_out)
 {
 	const struct pop_config pop = { .conn = &account->imap.conn,
-		                        .is_read_only = account->imap.read_only };
+		                        .is_read_only =
+		                                account->imap.read_only };
 	return account->imap.conn.protocol == CONN_POP3
 	               ? pop_remote_new(&pop, remote_out)
 	               : imap_remote_new(&account->imap, remote_out);

@@ -189,7 +189,7 @@ class CutAfter(Proxy):
 BODIES = [b"Subject: %d\n\n%d\n" % (n, n) for n in range(3)]
 AT_ONCE = 60  # accounts in one daemon, which takes 64
 # Cut at each of so many bytes; 1, which is all of them, takes half an hour.
-EVERY = int(os.environ.get("MAILMOUNT_CUT_EVERY", "41"))
+EVERY = int(os.environ.get("MAILMOUNT_CUT_EVERY", "97"))
 PLENTY = 1 << 30
 
 

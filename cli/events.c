@@ -207,8 +207,7 @@ int events_show(const struct config_account *const *accounts, size_t count)
 		fds[i] = (struct pollfd){ fd, POLLIN, 0 };
 		mounted += fd >= 0;
 		if (fd < 0)
-			(void)fprintf(stderr,
-			              "mailmount: %s: is not mounted\n",
+			(void)fprintf(stderr, "mailmount: %s: is not mounted\n",
 			              accounts[i]->name);
 	}
 	/* When nobody reads what we print, that is the end of it. */

@@ -50,7 +50,7 @@ struct notify_move {
 	struct notify_account *account;
 	struct notify_side old, now;
 	struct cache_message message; /* as it was, or is if it came */
-	bool is_lost;                 /* it stands for all that was no room for */
+	bool is_lost; /* it stands for all that was no room for */
 };
 
 struct notify_name {
@@ -310,8 +310,8 @@ static const struct where_answer *place_of(struct notify *n,
                                            int64_t folder)
 {
 	if (asked->account != a || asked->folder != folder)
-		asked->err = where_ask(n->where, a->index, folder,
-		                       &asked->answer);
+		asked->err =
+			where_ask(n->where, a->index, folder, &asked->answer);
 	asked->account = a;
 	asked->folder = folder;
 	return asked->err == 0 ? &asked->answer : NULL;

@@ -235,6 +235,11 @@ static int do_work(struct session *s, enum work work, int64_t *folder_out)
 static int sleep_or_hear(struct session *s, int64_t until)
 {
 	const char *folder;
+	/* One watches for all. */
+	if (s->index > 0) {
+		sleep_until(s, until);
+		return 0;
+	}
 	int n = remote_wait(s->remote, until, &folder);
 	return n == 1 ? folders_hear(s->cache, folder) : n;
 }

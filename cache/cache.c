@@ -71,6 +71,8 @@ int cache_open(const struct cache_config *config, struct cache **cache_out,
 	c->is_read_only = config->is_read_only;
 	c->delete = config->delete;
 	c->can_append = true;
+	c->is_taken = config->is_taken && !config->is_read_only;
+	c->take_after_s = config->take_after_s;
 	c->lock_fd = -1;
 	c->patterns = xcalloc(config->folder_count, sizeof(*c->patterns));
 	for (size_t i = 0; i < config->folder_count; i++)

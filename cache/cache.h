@@ -156,6 +156,12 @@ struct cache_config {
 	bool is_read_only; /* every writing call gives -EROFS */
 	enum cache_delete delete;
 	/*
+	 * Mail is taken off the server when it came so long ago and is safe
+	 * here; it then is in state_dir.
+	 */
+	bool is_taken;
+	int64_t take_after_s;
+	/*
 	 * Which folders: fnmatch(3) patterns, "!" before one takes out; the
 	 * last that matches counts.  None: all.
 	 */
@@ -321,7 +327,7 @@ int cache_unlink(struct cache *c, const struct cache_entry *entry);
 /*
  * Directories.  One that is made is empty: no place in it.  When it has all
  * three it is a mailbox, and made on the server, unless its level begins with
- * a dot.
+ * a dot or the server has no such thing.
  */
 int cache_folder_make(struct cache *c, int64_t parent, const char *level,
                       int64_t *folder_out);

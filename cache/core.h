@@ -31,6 +31,9 @@ struct cache {
 	int interval_ms;
 	bool is_read_only;
 	bool can_append; /* the server takes mail */
+	bool is_taken;   /* see cache_config */
+	int64_t take_after_s;
+	bool is_take_left; /* keep_due() left some; the first session's */
 	enum cache_delete delete;
 	char **patterns;
 	size_t pattern_count;
@@ -78,6 +81,16 @@ int push_journal(struct session *s);
  * that is not known yet of some.
  */
 int settle_folder(struct session *s, int64_t folder, bool *is_blocked_out);
+
+/*
+ * keep.c: what is to be only here.  keep_due() asks for the bodies of mail that
+ * is to be taken off the server; keep_arrived() takes it, if fd, which reads
+ * its body, is of such; keep_cached() keeps a message whose body is here,
+ * else -EXDEV.
+ */
+int keep_due(struct cache *c);
+void keep_arrived(struct cache *c, int64_t message, int fd);
+int keep_cached(struct cache *c, int64_t message);
 
 /* pull.c: remove all entries of a folder that went, in steps. */
 int pull_empty(struct cache *c, int64_t folder);

@@ -80,7 +80,7 @@ static void go_ahead(struct scans *scans, struct scan *s, struct db_conn *conn,
 	       db_scan_next(conn, &e) == 1) {
 		s->ahead = e.id;
 		s->left++;
-		if (e.message.is_cached)
+		if (e.message.is_cached || e.message.is_kept)
 			continue;
 		bytes += e.message.size;
 		if (bytes <= most)

@@ -23,7 +23,9 @@ struct config_account {
 	const char *name;
 	const char *state_dir, *cache_dir;
 	struct imap_config imap; /* its conn also where that is POP3's */
-	bool keep;               /* POP3: nothing is removed on the server */
+	/* POP3: mail is taken off the server, when it came so long ago. */
+	bool is_taken;
+	int64_t take_after_s;
 	enum cache_delete delete;
 	unsigned connections;
 	int interval_ms;

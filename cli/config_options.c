@@ -265,9 +265,26 @@ static const char *parse_read_only(const char *text,
 	return value_bool(text, &target->account.imap.read_only);
 }
 
+/* yes, no, or for how many days. */
 static const char *parse_keep(const char *text, struct option_target *target)
 {
-	return value_bool(text, &target->account.keep);
+	struct config_account *account = &target->account;
+	bool is_kept = false;
+	unsigned days = 0;
+	size_t len = strlen(text);
+	account->take_after_s = 0;
+	if (len > 1 && tolower((unsigned char)text[len - 1]) == 'd') {
+		auto_free char *number = xstrndup(text, len - 1);
+		account->is_taken = true;
+		if (value_count(number, 1, 36500, &days) != NULL)
+			return "is not a number of days from 1d to 36500d";
+		account->take_after_s = (int64_t)days * 24 * 3600;
+		return NULL;
+	}
+	if (value_bool(text, &is_kept) != NULL)
+		return "is none of yes, no and a number of days; write 30d";
+	account->is_taken = !is_kept;
+	return NULL;
 }
 
 static const char *parse_delete(const char *text, struct option_target *target)

@@ -29,6 +29,9 @@ int service_open(struct service *s, const struct config_account *account,
 		.announce_bytes = account->announce_size,
 		.is_read_only = account->imap.read_only,
 		.delete = account->delete,
+		.is_taken = account->is_taken &&
+		            account->imap.conn.protocol == CONN_POP3,
+		.take_after_s = account->take_after_s,
 		.folders = account->folders,
 		.folder_count = account->folder_count,
 	};
@@ -54,7 +57,7 @@ static int make_remote(const struct config_account *account,
                        struct remote **remote_out)
 {
 	const struct pop_config pop = { .conn = &account->imap.conn,
-		                        .keep = account->keep ||
+		                        .is_read_only =
 		                                account->imap.read_only };
 	return account->imap.conn.protocol == CONN_POP3
 	               ? pop_remote_new(&pop, remote_out)

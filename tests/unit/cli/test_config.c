@@ -179,13 +179,14 @@ static void a_pop3_account_has_one_connection(void **state)
 	                              "[account a]\n"
 	                              "server = pop3s://me@h\n"
 	                              "netrc = yes\n"
-	                              "keep = yes\n"),
+	                              "keep = 30D\n"),
 	                 0);
 	const struct config_account *a = &f->config.accounts[0];
 	assert_int_equal(a->imap.conn.protocol, CONN_POP3);
 	assert_int_equal(a->imap.conn.security, CONN_TLS);
 	assert_int_equal(a->connections, 1);
-	assert_true(a->keep);
+	assert_true(a->is_taken);
+	assert_int_equal(a->take_after_s, 30 * 24 * 3600);
 }
 
 static void each_kind_of_secret(void **state)
@@ -329,8 +330,12 @@ static void what_is_wrong_as_a_whole_is_told(void **state)
 		  "pop3://; write that or leave tls out\n" },
 		{ GOOD "tls-key = /k\n",
 		  "1: [account a] tls-key: goes with tls-cert; add it\n" },
+		{ GOOD "keep = 0d\n",
+		  "5: [account a] keep: \"0d\" is not a number of days from "
+		  "1d to 36500d\n" },
 		{ GOOD "keep = perhaps\n",
-		  "5: [account a] keep: \"perhaps\" is neither yes nor no\n" },
+		  "5: [account a] keep: \"perhaps\" is none of yes, no and a "
+		  "number of days; write 30d\n" },
 		{ "[account a]\nserver = imaps://me:pw@h\nuser = me\n"
 		  "netrc = yes\n",
 		  "2: [account a] server: holds a password; use "

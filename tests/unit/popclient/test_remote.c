@@ -300,7 +300,8 @@ static void a_long_wait_can_be_woken_and_ended(void **state)
 static void nothing_is_removed_from_a_server_that_keeps(void **state)
 {
 	static const struct conn_config conn = { .protocol = CONN_POP3 };
-	const struct pop_config config = { .conn = &conn, .keep = true };
+	const struct pop_config config = { .conn = &conn,
+		                           .is_read_only = true };
 	struct remote_wish wish = { .key = "ua" };
 	struct remote *r;
 	assert_int_equal(pop_remote_new(&config, &r), 0);

@@ -60,7 +60,6 @@ class Watched:
         self.other.select(self.wire, readonly=False)
         answer = self.other.imap.store("1", "+FLAGS", f"({word})")
         assert answer[0] == "OK", answer
-        self.other.imap.close()  # Mailutils tells nobody before
 
     def move(self, target):
         """By COPY and EXPUNGE, which every server has."""
@@ -74,12 +73,12 @@ class Watched:
         return self.shows(lambda: self.count() == before - 1, "the removal")
 
 
-def change_all(first, second, has_keywords=True):
+def change_all(first, second, has_flags=True):
     """Each kind of change, in both mailboxes."""
     for a, b in ((first, second), (second, first)):
         a.append()
-        a.flag()
-        if has_keywords:
+        if has_flags:
+            a.flag()
             a.keyword()
         a.move(b)
         b.other.select(b.wire, readonly=False)
@@ -150,7 +149,8 @@ def test_every_server_is_followed(server, authority, daemons):
         daemon = daemons(**options, interval="1s", folders="INBOX Live*")
         watched = start(daemon, other, [("LiveA", wires[0]),
                                         ("LiveB", wires[1])], timeout=6)
-        change_all(*watched, has_keywords=server.name != "mailutils")
+        # Mailutils keeps flags to the session that set them.
+        change_all(*watched, has_flags=server.name != "mailutils")
         assert daemon.stop() == 0
         for wire in wires:
             other.imap.delete(wire)

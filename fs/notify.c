@@ -1,6 +1,7 @@
 /*
- * Three lists, all guarded by the lock and taken whole by the thread:
+ * Four lists, all guarded by the lock and taken whole by the thread:
  *
+ *	folders	that came or went
  *	moves	messages that are called otherwise, came or went
  *	names	directories that no longer lead where they did
  *	dirs	directories whose content or date changed; each once
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +72,17 @@ struct notify_dir {
 	size_t moves; /* the last of them is number moves - 1; 0: none */
 };
 
+/* A folder that came or went. */
+struct notify_folder {
+	struct notify_account *account;
+	bool is_gone;
+	int64_t parent, id;
+	char name[MAILDIR_NAME_MAX + 1]; /* if it is gone: what it was called */
+};
+
 struct notify_list {
+	struct notify_folder *folders;
+	size_t folder_count, folder_capacity;
 	struct notify_move *moves;
 	size_t move_count, move_capacity;
 	struct notify_name *names;
@@ -270,6 +282,37 @@ static void folders_changed(void *arg, int64_t parent, const char *gone)
 	pthread_mutex_unlock(&n->lock);
 }
 
+static void folder_moved(void *arg, const struct cache_folder *old,
+                         const struct cache_folder *now)
+{
+	struct notify_account *a = arg;
+	struct notify *n = a->notify;
+	const struct cache_folder *folder = now ? now : old;
+	/* What is gone has no path, which a Maildir++ name is made of. */
+	if (!now && a->account->layout != FS_NESTED)
+		return;
+	pthread_mutex_lock(&n->lock);
+	struct notify_list *l = &n->list;
+	if (l->folder_count < REPLAY_MAX) {
+		if (l->folder_count == l->folder_capacity) {
+			l->folder_capacity = l->folder_capacity * 2 + 16;
+			l->folders = xrealloc(l->folders,
+			                      l->folder_capacity *
+			                              sizeof(*l->folders));
+		}
+		struct notify_folder *f = &l->folders[l->folder_count++];
+		*f = (struct notify_folder){
+			.account = a,
+			.is_gone = !now,
+			.parent = folder->parent,
+			.id = folder->id,
+		};
+		maildir_level_encode(folder->level, f->name);
+	}
+	pthread_cond_signal(&n->changed);
+	pthread_mutex_unlock(&n->lock);
+}
+
 /* Needs no lock of the kernel's, so it is done at once: docs/house-style.md 7. */
 static void size_known(void *arg, int64_t message)
 {
@@ -284,6 +327,7 @@ static const struct cache_listener LISTENER = {
 	.entries_changed = entries_changed,
 	.entry_moved = entry_moved,
 	.folders_changed = folders_changed,
+	.folder_moved = folder_moved,
 	.size_known = size_known,
 };
 
@@ -436,6 +480,53 @@ static void tell_moves(struct notify *n, const struct notify_list *l)
 		report(n, asked, &l->moves[i]);
 }
 
+/* A folder's name and the path of what it stands in; 0, or -errno. */
+static int spot_of(struct notify *n, struct asked *asked,
+                   const struct notify_folder *f, char **dir_out,
+                   char name_out[MAILDIR_NAME_MAX + 1])
+{
+	const struct where_answer *w =
+		place_of(n, asked, f->account, f->is_gone ? f->parent : f->id);
+	if (!w)
+		return asked->err;
+	strcpy(name_out, f->name);
+	*dir_out = xstrdup(w->path);
+	char *slash = strrchr(*dir_out, '/');
+	if (f->is_gone)
+		return 0;
+	(void)snprintf(name_out, MAILDIR_NAME_MAX + 1, "%s",
+	               slash ? slash + 1 : *dir_out);
+	strcpy(slash ? slash : *dir_out, slash ? "" : ".");
+	return 0;
+}
+
+static void tell_folders(struct notify *n, const struct notify_list *l)
+{
+	auto_free struct asked *asked = xmalloc(sizeof(*asked));
+	for (size_t i = 0; i < l->folder_count; i++) {
+		const struct notify_folder *f = &l->folders[i];
+		const struct notify_account *a = f->account;
+		bool is_top = f->parent == CACHE_ROOT ||
+		              a->account->layout != FS_NESTED;
+		struct replay_op op = {
+			.what = f->is_gone ? INJECTOR_RMDIR : INJECTOR_MKDIR,
+			.dir = is_top ? a->root
+			              : inode_number(INODE_FOLDER, a->index,
+			                             f->parent),
+			.st = { .st_ino = inode_number(INODE_FOLDER, a->index,
+			                               f->id),
+			        .st_mode = S_IFDIR | 0700,
+			        .st_nlink = 2,
+			        .st_uid = n->tree->uid,
+			        .st_gid = n->tree->gid },
+			.is_certain = true,
+		};
+		auto_free char *dir = NULL;
+		if (spot_of(n, asked, f, &dir, op.name) == 0)
+			(void)replay_run(n->replay, &op, dir, "");
+	}
+}
+
 static void tell(struct notify *n, const struct notify_list *l)
 {
 	for (size_t i = 0; i < l->name_count; i++)
@@ -448,10 +539,12 @@ static void tell(struct notify *n, const struct notify_list *l)
 		                                       -1, 0);
 	}
 	tell_moves(n, l);
+	tell_folders(n, l);
 }
 
 static void release_list(struct notify_list *l)
 {
+	free(l->folders);
 	free(l->moves);
 	free(l->names);
 	free(l->dirs);
@@ -463,7 +556,7 @@ static void *notify_main(void *arg)
 	pthread_mutex_lock(&n->lock);
 	while (!n->is_stopping) {
 		if (n->list.move_count + n->list.name_count +
-		            n->list.dir_count ==
+		            n->list.dir_count + n->list.folder_count ==
 		    0) {
 			pthread_cond_wait(&n->changed, &n->lock);
 			continue;

@@ -65,6 +65,7 @@ void rig_open(struct rig *rig)
 		on_entries,
 		on_moved,
 		on_folders,
+		NULL,
 		on_size,
 	};
 	char *why = NULL;

@@ -69,6 +69,8 @@ void *session_run(void *session);
  * or the disk that ended it.
  */
 int folders_list(struct cache *c, struct remote *r);
+/* The remote has news of a folder, or of it knows not which (NULL). */
+int folders_hear(struct cache *c, const char *name);
 int pull_folder(struct cache *c, struct remote *r, const struct jobs_pull *job,
                 bool *more_out);
 int fetch_bodies(struct session *s);

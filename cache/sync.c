@@ -131,6 +131,9 @@ static bool connect_session(struct session *s)
 		jobs_connected(s->cache->jobs, s->index, err);
 	if (err == 0) {
 		s->rejections = 0;
+		/* What was missed since it was connected last? */
+		if (s->index == 0)
+			jobs_list_at(s->cache->jobs, clock_now_ms());
 		return true;
 	}
 	recover(s, 0, err);
@@ -241,10 +244,14 @@ static int do_work(struct session *s, enum work work, int64_t *folder_out)
 
 static int sleep_or_hear(struct session *s, int64_t until)
 {
-	int n = remote_wait(s->remote, until);
-	if (n == 1)
-		jobs_list_at(s->cache->jobs, clock_now_ms());
-	return n < 0 ? n : 0;
+	const char *folder;
+	/* One watches for all. */
+	if (s->index > 0) {
+		sleep_until(s, until);
+		return 0;
+	}
+	int n = remote_wait(s->remote, until, &folder);
+	return n == 1 ? folders_hear(s->cache, folder) : n;
 }
 
 void *session_run(void *arg)

@@ -99,6 +99,16 @@ static size_t op_buffered(struct remote *r)
 	       conn_buffered(c->session.conn);
 }
 
+static int op_wait(struct remote *r, int64_t deadline, const char **folder_out)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	if (c->session.conn == NULL)
+		return -EHOSTUNREACH;
+	imap_pull_release(&c->pull);
+	imap_fetches_release(&c->fetches);
+	return guarded(c, imap_wait(c, deadline, folder_out));
+}
+
 /* What a reading call began ends here. */
 static int begin(struct imap_remote *c)
 {
@@ -238,6 +248,7 @@ static const struct remote_ops ops = {
 	.fetch = op_fetch,
 	.fetched = op_fetched,
 	.buffered = op_buffered,
+	.wait = op_wait,
 	.set_flags = op_set_flags,
 	.append = op_append,
 	.copy = op_copy,

@@ -180,8 +180,9 @@ static int pause_until(struct remote *r, int64_t deadline)
 }
 
 /* The server never says anything by itself: nothing but a wake ends it. */
-static int op_wait(struct remote *r, int64_t deadline)
+static int op_wait(struct remote *r, int64_t deadline, const char **folder_out)
 {
+	(void)folder_out;
 	struct pop_remote *c = pop_remote_of(r);
 	int64_t linger = c->used_at + LINGER_MS;
 	int n = 0;

@@ -130,6 +130,13 @@ void tell_folders(struct cache *c, int64_t parent, const char *gone)
 		c->listener.folders_changed(c->listener_arg, parent, gone);
 }
 
+void tell_folder(struct cache *c, const struct cache_folder *old,
+                 const struct cache_folder *now)
+{
+	if (c->listener.folder_moved != NULL)
+		c->listener.folder_moved(c->listener_arg, old, now);
+}
+
 void tell_size(struct cache *c, int64_t message)
 {
 	if (c->listener.size_known != NULL)

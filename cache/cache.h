@@ -129,6 +129,12 @@ struct cache_listener {
 	                    const struct cache_entry *now);
 	/* Folders below parent came or went.  gone: its level, or NULL. */
 	void (*folders_changed)(void *arg, int64_t parent, const char *gone);
+	/*
+	 * The same of one folder that came (old is NULL) or went (now is); told
+	 * after folders_changed().
+	 */
+	void (*folder_moved)(void *arg, const struct cache_folder *old,
+	                     const struct cache_folder *now);
 	/* A message's exact size is known, and differs from the claim. */
 	void (*size_known)(void *arg, int64_t message);
 };

@@ -11,7 +11,7 @@
 #define ANNOUNCE_MS 5000
 
 /* So many wait at once; of more, nobody reads each when it comes. */
-#define ANNOUNCE_MAX 500
+#define ANNOUNCE_MAX 64
 
 struct announces;
 

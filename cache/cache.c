@@ -330,8 +330,14 @@ int cache_body_open(struct cache *c, int64_t message, cache_done *done,
 	auto_fd int fd = -1;
 	if (entry.message.is_kept) {
 		fd = file_open(c->files, message, O_RDONLY);
+		if (fd < 0)
+			return fd;
+		err = look(c, &entry.message);
+		if (err < 0)
+			return err;
 		body_out->fd = take_fd(&fd);
-		return body_out->fd < 0 ? body_out->fd : 1;
+		body_out->size = entry.message.size;
+		return 1;
 	}
 	/*
 	 * While its job has not ended, a body may be in the index but its size

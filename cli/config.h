@@ -30,6 +30,7 @@ struct config_account {
 	unsigned connections;
 	int interval_ms;
 	uint64_t cache_size;
+	const char *hook;       /* NULL: none */
 	uint64_t announce_size; /* arrivals that are fetched first */
 	const char *const *folders;
 	size_t folder_count;

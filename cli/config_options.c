@@ -240,6 +240,12 @@ static const char *parse_announce_complete(const char *text,
 	return value_size(text, 0, &target->account.announce_size);
 }
 
+static const char *parse_hook(const char *text, struct option_target *target)
+{
+	target->account.hook = keep_copy(target, text);
+	return NULL;
+}
+
 /* "qresync, move" becomes "QRESYNC,MOVE". */
 static const char *parse_disable(const char *text, struct option_target *target)
 {
@@ -333,6 +339,7 @@ const struct config_option_entry config_options[OPTION_COUNT] = {
 	[OPTION_CACHE_SIZE] = { "cache-size", true, false, parse_cache_size },
 	[OPTION_ANNOUNCE_COMPLETE] = { "announce-complete", true, false,
 	                               parse_announce_complete },
+	[OPTION_HOOK] = { "hook", true, false, parse_hook },
 	[OPTION_DISABLE] = { "disable", true, false, parse_disable },
 	[OPTION_READ_ONLY] = { "read-only", true, false, parse_read_only },
 	[OPTION_KEEP] = { "keep", true, false, parse_keep },

@@ -18,6 +18,7 @@ const char options_usage[] =
 	"       mailmount sync [--timeout TIME] [ACCOUNT...]\n"
 	"       mailmount queue [--json | --export DIR] [ACCOUNT]\n"
 	"       mailmount confirm | undo | retry [ACCOUNT]\n"
+	"       mailmount events [ACCOUNT...]\n"
 	"       mailmount import MBOX MAILDIR\n"
 	"       mailmount export MAILDIR MBOX\n"
 	"\n"
@@ -187,6 +188,7 @@ static const struct subcommand {
 	{ "confirm", COMMAND_CONFIRM, 0, 1, "[ACCOUNT]" },
 	{ "undo", COMMAND_UNDO, 0, 1, "[ACCOUNT]" },
 	{ "retry", COMMAND_RETRY, 0, 1, "[ACCOUNT]" },
+	{ "events", COMMAND_EVENTS, 0, INT_MAX, "[ACCOUNT...]" },
 	{ "import", COMMAND_IMPORT, 2, 2, "MBOX MAILDIR" },
 	{ "export", COMMAND_EXPORT, 2, 2, "MAILDIR MBOX" },
 };

@@ -50,6 +50,7 @@ struct notify_move {
 	struct notify_account *account;
 	struct notify_side old, now;
 	struct cache_message message; /* as it was, or is if it came */
+	bool is_lost; /* it stands for all that was no room for */
 };
 
 struct notify_name {
@@ -84,6 +85,7 @@ struct notify_account {
 	unsigned index;
 	const struct fs_account *account; /* borrowed from fs_config */
 	fuse_ino_t root;
+	bool is_lost; /* guarded by notify's lock: notify's list says so */
 };
 
 struct notify {
@@ -92,6 +94,9 @@ struct notify {
 	struct where *where;
 	const struct tree *tree; /* the same: of it, what never changes */
 	struct notify_account *accounts;
+	size_t account_count;
+	void (*on_event)(void *arg, const struct fs_event *event);
+	void *event_arg;
 	pthread_t thread;
 	bool is_started; /* main thread */
 
@@ -183,9 +188,7 @@ static void drop_dir_locked(const struct notify_account *a,
 	dir->above[1] = a->root;
 }
 
-static void add_move_locked(struct notify_account *a,
-                            const struct cache_entry *old, fuse_ino_t old_dir,
-                            const struct cache_entry *now, fuse_ino_t now_dir)
+static struct notify_move *move_locked(struct notify_account *a)
 {
 	struct notify_list *l = &a->notify->list;
 	if (l->move_count == l->move_capacity) {
@@ -194,15 +197,29 @@ static void add_move_locked(struct notify_account *a,
 		                    l->move_capacity * sizeof(*l->moves));
 	}
 	struct notify_move *move = &l->moves[l->move_count++];
-	*move = (struct notify_move){
-		.account = a,
-		.message = old ? old->message : now->message,
-	};
+	*move = (struct notify_move){ .account = a };
+	return move;
+}
+
+static void add_move_locked(struct notify_account *a,
+                            const struct cache_entry *old, fuse_ino_t old_dir,
+                            const struct cache_entry *now, fuse_ino_t now_dir)
+{
+	struct notify_move *move = move_locked(a);
+	move->message = old ? old->message : now->message;
 	if (old)
 		fill_side(a, old, old_dir, &move->old);
 	if (now)
 		fill_side(a, now, now_dir, &move->now);
-	dir_locked(a->notify, now ? now_dir : old_dir)->moves = l->move_count;
+	dir_locked(a->notify, now ? now_dir : old_dir)->moves =
+		a->notify->list.move_count;
+}
+
+static void lose_locked(struct notify_account *a)
+{
+	if (!a->is_lost)
+		move_locked(a)->is_lost = true;
+	a->is_lost = true;
 }
 
 static void entry_moved(void *arg, const struct cache_entry *old,
@@ -217,9 +234,12 @@ static void entry_moved(void *arg, const struct cache_entry *old,
 	if (now)
 		now_dir = place_number(a, now->folder, now->place, &now_name);
 	pthread_mutex_lock(&n->lock);
-	if (n->list.move_count < MOVES_MAX || (old && !name))
+	bool has_room = n->list.move_count < MOVES_MAX || (old && !name);
+	if (has_room)
 		add_move_locked(a, old, old_dir, now, now_dir);
-	else if (old)
+	else
+		lose_locked(a);
+	if (!has_room && old)
 		drop_dir_locked(a, old, old_dir, name);
 	pthread_cond_signal(&n->changed);
 	pthread_mutex_unlock(&n->lock);
@@ -283,32 +303,47 @@ struct asked {
 	struct where_answer answer;
 };
 
-/* Where a folder is, if it can be watched; NULL: it cannot. */
-static const char *watched_path(struct notify *n, struct asked *asked,
-                                const struct notify_account *a, int64_t folder)
+/* Where a folder is; NULL: it is gone. */
+static const struct where_answer *place_of(struct notify *n,
+                                           struct asked *asked,
+                                           const struct notify_account *a,
+                                           int64_t folder)
 {
 	if (asked->account != a || asked->folder != folder)
 		asked->err =
 			where_ask(n->where, a->index, folder, &asked->answer);
 	asked->account = a;
 	asked->folder = folder;
-	return asked->err == 0 && asked->answer.is_seen ? asked->answer.path
-	                                                : NULL;
+	return asked->err == 0 ? &asked->answer : NULL;
 }
 
-static char *place_path(const char *path, enum cache_place place)
+/* A directory as it is told of. */
+struct told_dir {
+	char *path; /* below the mount; NULL: it is gone */
+	bool is_seen;
+};
+
+static struct told_dir dir_of(struct notify *n, struct asked *asked,
+                              const struct notify_account *a,
+                              const struct notify_side *side)
 {
-	switch (place) {
-	case CACHE_NEW:
-		return xasprintf("%s/new", path);
-	case CACHE_CUR:
-		return xasprintf("%s/cur", path);
-	case CACHE_TMP:
-		return xasprintf("%s/tmp", path);
-	case CACHE_TOP:
-		break;
-	}
-	return xstrdup(path);
+	static const char *const names[CACHE_PLACES] = {
+		[CACHE_NEW] = "new",
+		[CACHE_CUR] = "cur",
+		[CACHE_TMP] = "tmp",
+		[CACHE_TOP] = NULL,
+	};
+	struct told_dir dir = { .path = NULL };
+	const struct where_answer *w =
+		side->dir ? place_of(n, asked, a, side->folder) : NULL;
+	if (!w)
+		return dir;
+	const char *name = names[side->place];
+	bool is_root = strcmp(w->path, ".") == 0;
+	dir.path = xasprintf("%s%s%s", is_root && name ? "" : w->path,
+	                     is_root || !name ? "" : "/", name ? name : "");
+	dir.is_seen = w->is_seen;
+	return dir;
 }
 
 /* It comes as a delivery does, by way of tmp. */
@@ -333,19 +368,52 @@ static void replay(struct notify *n, struct asked *asked,
 	strcpy(op.name, from.name);
 	strcpy(op.to_name, m->now.name);
 	tree_fill_message(n->tree, m->account->index, &m->message, &op.st);
-	const char *path = watched_path(n, asked, m->account, from.folder);
-	auto_free char *dir = path ? place_path(path, from.place) : NULL;
-	if (path && m->now.dir)
-		path = watched_path(n, asked, m->account, m->now.folder);
-	if (!dir || !path)
-		return;
-	auto_free char *to_dir =
-		m->now.dir ? place_path(path, m->now.place) : xstrdup("");
-	for (int i = 0; i < REPLAY_TRIES; i++) {
-		if (replay_run(n->replay, &op, dir, to_dir) != -EEXIST)
+	struct told_dir dir = dir_of(n, asked, m->account, &from);
+	struct told_dir to = dir_of(n, asked, m->account, &m->now);
+	bool is_seen = dir.is_seen || to.is_seen;
+	for (int i = 0; is_seen && dir.path && i < REPLAY_TRIES; i++) {
+		if (replay_run(n->replay, &op, dir.path,
+		               to.path ? to.path : "") != -EEXIST)
 			break;
 		drop_entry(n->session, op.to_dir, op.to_name);
 	}
+	free(dir.path);
+	free(to.path);
+}
+
+static char *path_of(struct notify *n, struct asked *asked,
+                     const struct notify_account *a,
+                     const struct notify_side *side)
+{
+	struct told_dir dir = dir_of(n, asked, a, side);
+	auto_free char *path = dir.path;
+	return path ? xasprintf("%s/%s", path, side->name) : NULL;
+}
+
+static enum fs_event_kind kind_of(const struct notify_move *m)
+{
+	if (m->is_lost)
+		return FS_LOST;
+	if (!m->old.dir)
+		return FS_ARRIVED;
+	return m->now.dir ? FS_CHANGED : FS_REMOVED;
+}
+
+static void report(struct notify *n, struct asked *asked,
+                   const struct notify_move *m)
+{
+	if (!n->on_event)
+		return;
+	auto_free char *old = path_of(n, asked, m->account, &m->old);
+	auto_free char *path = path_of(n, asked, m->account, &m->now);
+	const struct fs_event event = {
+		.kind = kind_of(m),
+		.account = m->account->index,
+		.path = path,
+		.old = old,
+	};
+	if (path || old || m->is_lost)
+		n->on_event(n->event_arg, &event);
 }
 
 static void tell_moves(struct notify *n, const struct notify_list *l)
@@ -356,12 +424,16 @@ static void tell_moves(struct notify *n, const struct notify_list *l)
 		const struct notify_move *m = &l->moves[i];
 		if (m->old.dir)
 			drop_entry(n->session, m->old.dir, m->old.name);
-		if (!is_bulk)
+		if (!is_bulk && !m->is_lost)
 			replay(n, asked, m);
+		if (!is_bulk)
+			report(n, asked, m);
 	}
 	for (size_t i = 0; is_bulk && i < l->dir_count; i++)
 		if (l->dirs[i].moves > 0)
 			replay(n, asked, &l->moves[l->dirs[i].moves - 1]);
+	for (size_t i = 0; is_bulk && i < l->move_count; i++)
+		report(n, asked, &l->moves[i]);
 }
 
 static void tell(struct notify *n, const struct notify_list *l)
@@ -398,6 +470,8 @@ static void *notify_main(void *arg)
 		}
 		struct notify_list list = n->list;
 		n->list = (struct notify_list){ 0 };
+		for (size_t i = 0; i < n->account_count; i++)
+			n->accounts[i].is_lost = false;
 		pthread_mutex_unlock(&n->lock);
 		tell(n, &list);
 		release_list(&list);
@@ -415,6 +489,9 @@ struct notify *notify_new(const struct notify_config *told,
 	n->replay = told->replay;
 	n->where = told->where;
 	n->tree = told->tree;
+	n->account_count = config->account_count;
+	n->on_event = config->on_event;
+	n->event_arg = config->event_arg;
 	pthread_mutex_init(&n->lock, NULL);
 	pthread_cond_init(&n->changed, NULL);
 	n->accounts = xcalloc(config->account_count, sizeof(*n->accounts));

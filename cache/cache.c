@@ -80,7 +80,7 @@ int cache_open(const struct cache_config *config, struct cache **cache_out,
 	c->scans.bytes_max = config->size_limit / 4 < SCAN_BYTES_MAX
 	                             ? config->size_limit / 4
 	                             : SCAN_BYTES_MAX;
-	c->jobs = jobs_new(config->timeout_ms);
+	c->jobs = jobs_new(config->timeout_ms, config->ahead_max);
 	c->announces = announce_new();
 	c->announce_bytes = config->announce_bytes;
 	(void)pthread_mutex_init(&c->status_lock, NULL);

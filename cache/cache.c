@@ -80,7 +80,7 @@ int cache_open(const struct cache_config *config, struct cache **cache_out,
 	c->scans.bytes_max = config->size_limit / 4 < SCAN_BYTES_MAX
 	                             ? config->size_limit / 4
 	                             : SCAN_BYTES_MAX;
-	c->jobs = jobs_new(config->timeout_ms);
+	c->jobs = jobs_new(config->timeout_ms, config->ahead_max);
 	c->announces = announce_new();
 	c->announce_bytes = config->announce_bytes;
 	(void)pthread_mutex_init(&c->status_lock, NULL);
@@ -128,6 +128,13 @@ void tell_folders(struct cache *c, int64_t parent, const char *gone)
 {
 	if (c->listener.folders_changed != NULL)
 		c->listener.folders_changed(c->listener_arg, parent, gone);
+}
+
+void tell_folder(struct cache *c, const struct cache_folder *old,
+                 const struct cache_folder *now)
+{
+	if (c->listener.folder_moved != NULL)
+		c->listener.folder_moved(c->listener_arg, old, now);
 }
 
 void tell_size(struct cache *c, int64_t message)

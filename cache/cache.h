@@ -129,6 +129,12 @@ struct cache_listener {
 	                    const struct cache_entry *now);
 	/* Folders below parent came or went.  gone: its level, or NULL. */
 	void (*folders_changed)(void *arg, int64_t parent, const char *gone);
+	/*
+	 * The same of one folder that came (old is NULL) or went (now is); told
+	 * after folders_changed().
+	 */
+	void (*folder_moved)(void *arg, const struct cache_folder *old,
+	                     const struct cache_folder *now);
 	/* A message's exact size is known, and differs from the claim. */
 	void (*size_known)(void *arg, int64_t message);
 };
@@ -146,6 +152,7 @@ struct cache_config {
 	const char *state_dir; /* what the server cannot give again */
 	const char *cache_dir; /* what it can */
 	uint64_t size_limit;   /* bytes of bodies to keep */
+	uint64_t ahead_max;    /* larger bodies wait for a reader; 0: none do */
 	int timeout_ms;        /* longest wait of a caller for the server */
 	int interval_ms;       /* between looks for news */
 	/*

@@ -102,6 +102,8 @@ void tell_moved(struct cache *c, const struct cache_entry *old,
 /* Of tell_moved(), what is not delayed: for announce.c. */
 void tell_arrived(struct cache *c, const struct cache_entry *now);
 void tell_folders(struct cache *c, int64_t parent, const char *gone);
+void tell_folder(struct cache *c, const struct cache_folder *old,
+                 const struct cache_folder *now);
 void tell_size(struct cache *c, int64_t message);
 
 #endif

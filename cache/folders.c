@@ -130,9 +130,16 @@ static int add_level(struct list *l, int64_t parent, const char *level,
 		db_rollback(conn);
 		return err;
 	}
-	err = db_commit(conn);
-	if (err == 0 && !l->is_first)
+	struct cache_folder now;
+	err = db_folder_get(conn, *id_out, &now);
+	if (err == 0)
+		err = db_commit(conn);
+	else
+		db_rollback(conn);
+	if (err == 0 && !l->is_first) {
 		tell_folders(l->cache, parent, NULL);
+		tell_folder(l->cache, NULL, &now);
+	}
 	return err;
 }
 
@@ -298,6 +305,7 @@ static int remove_folder(struct list *l, const struct cache_folder *folder)
 	if (err == 0 && !is_kept) {
 		jobs_listed(l->cache->jobs, folder->id, -ENOENT);
 		tell_folders(l->cache, folder->parent, folder->level);
+		tell_folder(l->cache, folder, NULL);
 	}
 	return err;
 }

@@ -1,110 +1,16 @@
-/*
- * Three lists, all guarded by the lock and taken whole by the thread:
- *
- *	moves	messages that are called otherwise, came or went
- *	names	directories that no longer lead where they did
- *	dirs	directories whose content or date changed; each once
- *
- * When the moves are too many, further ones only mark their directory as
- * dropped: the kernel then forgets its entry in the directory above, and with
- * it all names below.  They come back as they are used, at one lookup each.
- */
-#include "fs/notify.h"
+#include "fs/notify_list.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FUSE_USE_VERSION 314
-#include <fuse_lowlevel.h>
-
-#include "fs/maildir.h"
 #include "fs/replay.h"
-#include "fs/tree_folder.h"
 #include "fs/where.h"
-#include "util/cleanup.h"
 #include "util/mem.h"
 
 /* Some 6 MB, and 25 ms of the kernel's time. */
 #define MOVES_MAX 8192
 #define NAMES_MAX 8192
-
-/* Of more moves at once only the last of a directory is replayed. */
-#define REPLAY_MAX 500
-
-/*
- * A name that a program looks up between two steps of ours is in the way; who
- * has bad luck so often goes on without an event.
- */
-#define REPLAY_TRIES 3
-
-struct notify_side {
-	int64_t folder;
-	enum cache_place place;
-	fuse_ino_t dir; /* 0: it was or is nowhere */
-	char name[MAILDIR_NAME_MAX + 1];
-};
-
-struct notify_move {
-	struct notify_account *account;
-	struct notify_side old, now;
-	struct cache_message message; /* as it was, or is if it came */
-	bool is_lost; /* it stands for all that was no room for */
-};
-
-struct notify_name {
-	fuse_ino_t dir;
-	char name[MAILDIR_NAME_MAX + 1];
-};
-
-struct notify_dir {
-	fuse_ino_t number;
-	const char *name; /* to be dropped by, a literal; NULL: it is not */
-	/*
-	 * Directories it may stand in; a Maildir++ INBOX's is the account's
-	 * root, and a listener is not told which folder that is.  Dropping a
-	 * name that is not there does nothing.
-	 */
-	fuse_ino_t above[2];
-	size_t moves; /* the last of them is number moves - 1; 0: none */
-};
-
-struct notify_list {
-	struct notify_move *moves;
-	size_t move_count, move_capacity;
-	struct notify_name *names;
-	size_t name_count, name_capacity;
-	struct notify_dir *dirs;
-	size_t dir_count, dir_capacity;
-};
-
-/* What a listener's argument points to. */
-struct notify_account {
-	struct notify *notify;
-	unsigned index;
-	const struct fs_account *account; /* borrowed from fs_config */
-	fuse_ino_t root;
-	bool is_lost; /* guarded by notify's lock: notify's list says so */
-};
-
-struct notify {
-	struct fuse_session *session;
-	struct replay *replay; /* borrowed from struct fs, as is where */
-	struct where *where;
-	const struct tree *tree; /* the same: of it, what never changes */
-	struct notify_account *accounts;
-	size_t account_count;
-	void (*on_event)(void *arg, const struct fs_event *event);
-	void *event_arg;
-	pthread_t thread;
-	bool is_started; /* main thread */
-
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool is_stopping;        /* guarded by lock */
-	struct notify_list list; /* guarded by lock */
-};
 
 static struct notify_dir *dir_locked(struct notify *n, fuse_ino_t number)
 {
@@ -270,6 +176,37 @@ static void folders_changed(void *arg, int64_t parent, const char *gone)
 	pthread_mutex_unlock(&n->lock);
 }
 
+static void folder_moved(void *arg, const struct cache_folder *old,
+                         const struct cache_folder *now)
+{
+	struct notify_account *a = arg;
+	struct notify *n = a->notify;
+	const struct cache_folder *folder = now ? now : old;
+	/* What is gone has no path, which a Maildir++ name is made of. */
+	if (!now && a->account->layout != FS_NESTED)
+		return;
+	pthread_mutex_lock(&n->lock);
+	struct notify_list *l = &n->list;
+	if (l->folder_count < REPLAY_MAX) {
+		if (l->folder_count == l->folder_capacity) {
+			l->folder_capacity = l->folder_capacity * 2 + 16;
+			l->folders = xrealloc(l->folders,
+			                      l->folder_capacity *
+			                              sizeof(*l->folders));
+		}
+		struct notify_folder *f = &l->folders[l->folder_count++];
+		*f = (struct notify_folder){
+			.account = a,
+			.is_gone = !now,
+			.parent = folder->parent,
+			.id = folder->id,
+		};
+		maildir_level_encode(folder->level, f->name);
+	}
+	pthread_cond_signal(&n->changed);
+	pthread_mutex_unlock(&n->lock);
+}
+
 /* Needs no lock of the kernel's, so it is done at once: docs/house-style.md 7. */
 static void size_known(void *arg, int64_t message)
 {
@@ -284,174 +221,13 @@ static const struct cache_listener LISTENER = {
 	.entries_changed = entries_changed,
 	.entry_moved = entry_moved,
 	.folders_changed = folders_changed,
+	.folder_moved = folder_moved,
 	.size_known = size_known,
 };
 
-/* What the kernel does not know it need not be told: -ENOENT is fine. */
-static void drop_entry(struct fuse_session *session, fuse_ino_t dir,
-                       const char *name)
-{
-	(void)fuse_lowlevel_notify_inval_entry(session, dir, name,
-	                                       strlen(name));
-}
-
-/* The last folder that was asked for; a batch is mostly of one. */
-struct asked {
-	const struct notify_account *account; /* NULL: none yet */
-	int64_t folder;
-	int err;
-	struct where_answer answer;
-};
-
-/* Where a folder is; NULL: it is gone. */
-static const struct where_answer *place_of(struct notify *n,
-                                           struct asked *asked,
-                                           const struct notify_account *a,
-                                           int64_t folder)
-{
-	if (asked->account != a || asked->folder != folder)
-		asked->err =
-			where_ask(n->where, a->index, folder, &asked->answer);
-	asked->account = a;
-	asked->folder = folder;
-	return asked->err == 0 ? &asked->answer : NULL;
-}
-
-/* A directory as it is told of. */
-struct told_dir {
-	char *path; /* below the mount; NULL: it is gone */
-	bool is_seen;
-};
-
-static struct told_dir dir_of(struct notify *n, struct asked *asked,
-                              const struct notify_account *a,
-                              const struct notify_side *side)
-{
-	static const char *const names[CACHE_PLACES] = {
-		[CACHE_NEW] = "new",
-		[CACHE_CUR] = "cur",
-		[CACHE_TMP] = "tmp",
-		[CACHE_TOP] = NULL,
-	};
-	struct told_dir dir = { .path = NULL };
-	const struct where_answer *w =
-		side->dir ? place_of(n, asked, a, side->folder) : NULL;
-	if (!w)
-		return dir;
-	const char *name = names[side->place];
-	bool is_root = strcmp(w->path, ".") == 0;
-	dir.path = xasprintf("%s%s%s", is_root && name ? "" : w->path,
-	                     is_root || !name ? "" : "/", name ? name : "");
-	dir.is_seen = w->is_seen;
-	return dir;
-}
-
-/* It comes as a delivery does, by way of tmp. */
-static struct notify_side delivery_of(const struct notify_move *m)
-{
-	struct notify_side side = m->now;
-	side.place = CACHE_TMP;
-	side.dir = inode_number(INODE_TMP, m->account->index, side.folder);
-	return side;
-}
-
-static void replay(struct notify *n, struct asked *asked,
-                   const struct notify_move *m)
-{
-	struct notify_side from = m->old.dir ? m->old : delivery_of(m);
-	struct replay_op op = {
-		.what = m->now.dir ? INJECTOR_RENAME : INJECTOR_UNLINK,
-		.dir = from.dir,
-		.to_dir = m->now.dir,
-		.is_certain = !m->old.dir || !m->now.dir,
-	};
-	strcpy(op.name, from.name);
-	strcpy(op.to_name, m->now.name);
-	tree_fill_message(n->tree, m->account->index, &m->message, &op.st);
-	struct told_dir dir = dir_of(n, asked, m->account, &from);
-	struct told_dir to = dir_of(n, asked, m->account, &m->now);
-	bool is_seen = dir.is_seen || to.is_seen;
-	for (int i = 0; is_seen && dir.path && i < REPLAY_TRIES; i++) {
-		if (replay_run(n->replay, &op, dir.path,
-		               to.path ? to.path : "") != -EEXIST)
-			break;
-		drop_entry(n->session, op.to_dir, op.to_name);
-	}
-	free(dir.path);
-	free(to.path);
-}
-
-static char *path_of(struct notify *n, struct asked *asked,
-                     const struct notify_account *a,
-                     const struct notify_side *side)
-{
-	struct told_dir dir = dir_of(n, asked, a, side);
-	auto_free char *path = dir.path;
-	return path ? xasprintf("%s/%s", path, side->name) : NULL;
-}
-
-static enum fs_event_kind kind_of(const struct notify_move *m)
-{
-	if (m->is_lost)
-		return FS_LOST;
-	if (!m->old.dir)
-		return FS_ARRIVED;
-	return m->now.dir ? FS_CHANGED : FS_REMOVED;
-}
-
-static void report(struct notify *n, struct asked *asked,
-                   const struct notify_move *m)
-{
-	if (!n->on_event)
-		return;
-	auto_free char *old = path_of(n, asked, m->account, &m->old);
-	auto_free char *path = path_of(n, asked, m->account, &m->now);
-	const struct fs_event event = {
-		.kind = kind_of(m),
-		.account = m->account->index,
-		.path = path,
-		.old = old,
-	};
-	if (path || old || m->is_lost)
-		n->on_event(n->event_arg, &event);
-}
-
-static void tell_moves(struct notify *n, const struct notify_list *l)
-{
-	auto_free struct asked *asked = xmalloc(sizeof(*asked));
-	bool is_bulk = l->move_count > REPLAY_MAX;
-	for (size_t i = 0; i < l->move_count; i++) {
-		const struct notify_move *m = &l->moves[i];
-		if (m->old.dir)
-			drop_entry(n->session, m->old.dir, m->old.name);
-		if (!is_bulk && !m->is_lost)
-			replay(n, asked, m);
-		if (!is_bulk)
-			report(n, asked, m);
-	}
-	for (size_t i = 0; is_bulk && i < l->dir_count; i++)
-		if (l->dirs[i].moves > 0)
-			replay(n, asked, &l->moves[l->dirs[i].moves - 1]);
-	for (size_t i = 0; is_bulk && i < l->move_count; i++)
-		report(n, asked, &l->moves[i]);
-}
-
-static void tell(struct notify *n, const struct notify_list *l)
-{
-	for (size_t i = 0; i < l->name_count; i++)
-		drop_entry(n->session, l->names[i].dir, l->names[i].name);
-	for (size_t i = 0; i < l->dir_count; i++) {
-		const struct notify_dir *dir = &l->dirs[i];
-		for (int k = 0; dir->name && k < 2; k++)
-			drop_entry(n->session, dir->above[k], dir->name);
-		(void)fuse_lowlevel_notify_inval_inode(n->session, dir->number,
-		                                       -1, 0);
-	}
-	tell_moves(n, l);
-}
-
 static void release_list(struct notify_list *l)
 {
+	free(l->folders);
 	free(l->moves);
 	free(l->names);
 	free(l->dirs);
@@ -463,7 +239,7 @@ static void *notify_main(void *arg)
 	pthread_mutex_lock(&n->lock);
 	while (!n->is_stopping) {
 		if (n->list.move_count + n->list.name_count +
-		            n->list.dir_count ==
+		            n->list.dir_count + n->list.folder_count ==
 		    0) {
 			pthread_cond_wait(&n->changed, &n->lock);
 			continue;
@@ -473,7 +249,7 @@ static void *notify_main(void *arg)
 		for (size_t i = 0; i < n->account_count; i++)
 			n->accounts[i].is_lost = false;
 		pthread_mutex_unlock(&n->lock);
-		tell(n, &list);
+		notify_tell(n, &list);
 		release_list(&list);
 		pthread_mutex_lock(&n->lock);
 	}

@@ -142,6 +142,25 @@ def test_a_move_elsewhere_is_seen_in_both_mailboxes(quick, mail, client,
     there.expect(("MOVED_TO", arrived(mail, 1, "Sent")[0]))
 
 
+@pytest.mark.parametrize("layout, name",
+                         [("nested", "Lists/{}"), ("maildir++", ".Lists.{}")])
+def test_mailboxes_come_and_go(quick, mail, client, watch, layout, name):
+    quick["layout"] = layout
+    mail.write_config({"test": quick})
+    client.create("Lists/first")
+    mail.start()
+    first, second = name.format("first"), name.format("second")
+    process.wait_until((mail.mount / first).exists, "the first")
+    watcher = watch(mail.mount, os.path.dirname(first) or ".")
+    client.create("Lists/second")
+    watcher.expect(("CREATE,ISDIR", second))
+    assert (mail.mount / second / "cur").is_dir()
+    assert client.imap.delete("Lists/first")[0] == "OK"
+    process.wait_until(lambda: not (mail.mount / first).exists(), "its end")
+    if layout == "nested":
+        watcher.expect(("DELETE,ISDIR", first))
+
+
 def test_what_a_program_did_is_told_once(quick, mail, client, watch):
     client.append("INBOX", HEAD % b"mine" + b"1\r\n")
     mail.start()

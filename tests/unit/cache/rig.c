@@ -62,10 +62,7 @@ static void on_size(void *arg, int64_t message)
 void rig_open(struct rig *rig)
 {
 	static const struct cache_listener listener = {
-		on_entries,
-		on_moved,
-		on_folders,
-		on_size,
+		on_entries, on_moved, on_folders, NULL, on_size,
 	};
 	char *why = NULL;
 	int err = cache_open(&rig->config, &rig->cache, &why);

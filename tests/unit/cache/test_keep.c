@@ -89,6 +89,25 @@ static void what_is_young_stays(void **state)
 	assert_false(e.message.is_kept);
 }
 
+static void what_is_large_stays_until_it_is_read(void **state)
+{
+	struct rig *rig = *state;
+	rig->config.ahead_max = 1000;
+	open_taking(rig, 0);
+	fake_message_add(rig->account, "INBOX", 2, 300, 0);
+	fake_message_add(rig->account, "INBOX", 1, 3000, 0);
+	rig_start(rig, 1);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	await_left(rig, 1);
+	rig_poll(rig);
+	assert_int_equal(fake_wants(rig->account), 2);
+	struct cache_entry e = rig_entry(rig, inbox, CACHE_NEW, 2);
+	assert_int_equal(rig_read(rig, &e), 0);
+	await_left(rig, 0);
+	e = rig_entry(rig, inbox, CACHE_NEW, 2);
+	assert_true(e.message.is_kept);
+}
+
 static void a_lost_answer_leaves_one_message(void **state)
 {
 	static const enum fake_loss losses[] = { FAKE_LOST_UNDONE,
@@ -116,6 +135,7 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 		KEEP_TEST(mail_is_kept_and_then_removed),
 		KEEP_TEST(what_is_young_stays),
+		KEEP_TEST(what_is_large_stays_until_it_is_read),
 		KEEP_TEST(a_lost_answer_leaves_one_message),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

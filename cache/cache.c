@@ -80,7 +80,7 @@ int cache_open(const struct cache_config *config, struct cache **cache_out,
 	c->scans.bytes_max = config->size_limit / 4 < SCAN_BYTES_MAX
 	                             ? config->size_limit / 4
 	                             : SCAN_BYTES_MAX;
-	c->jobs = jobs_new(config->timeout_ms);
+	c->jobs = jobs_new(config->timeout_ms, config->ahead_max);
 	c->announces = announce_new();
 	c->announce_bytes = config->announce_bytes;
 	(void)pthread_mutex_init(&c->status_lock, NULL);
@@ -337,8 +337,14 @@ int cache_body_open(struct cache *c, int64_t message, cache_done *done,
 	auto_fd int fd = -1;
 	if (entry.message.is_kept) {
 		fd = file_open(c->files, message, O_RDONLY);
+		if (fd < 0)
+			return fd;
+		err = look(c, &entry.message);
+		if (err < 0)
+			return err;
 		body_out->fd = take_fd(&fd);
-		return body_out->fd < 0 ? body_out->fd : 1;
+		body_out->size = entry.message.size;
+		return 1;
 	}
 	/*
 	 * While its job has not ended, a body may be in the index but its size

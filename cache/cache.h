@@ -152,6 +152,7 @@ struct cache_config {
 	const char *state_dir; /* what the server cannot give again */
 	const char *cache_dir; /* what it can */
 	uint64_t size_limit;   /* bytes of bodies to keep */
+	uint64_t ahead_max;    /* larger bodies wait for a reader; 0: none do */
 	int timeout_ms;        /* longest wait of a caller for the server */
 	int interval_ms;       /* between looks for news */
 	/*

@@ -93,10 +93,11 @@ static int keep(struct cache *c, int64_t message, int body, bool is_taken)
 	int err = file_fill(c->files, &m, body, fd);
 	if (err == 0)
 		err = FAULT("keep-file");
-	if (err == 0)
-		err = db_begin(c->db, &conn);
 	if (err < 0)
 		return err; /* a stray, that the next start removes */
+	err = db_begin(c->db, &conn);
+	if (err < 0)
+		return err;
 	n = adopt(c, conn, message, &m);
 	err = n < 0 ? n : 0;
 	if (n == 1 && is_taken)

@@ -30,6 +30,7 @@ struct config_account {
 	unsigned connections;
 	int interval_ms;
 	uint64_t cache_size;
+	uint64_t ahead_max;     /* 0: none */
 	const char *hook;       /* NULL: none */
 	uint64_t announce_size; /* arrivals that are fetched first */
 	const char *const *folders;

@@ -246,6 +246,12 @@ static const char *parse_hook(const char *text, struct option_target *target)
 	return NULL;
 }
 
+static const char *parse_max_size(const char *text,
+                                  struct option_target *target)
+{
+	return value_size(text, 1, &target->account.ahead_max);
+}
+
 /* "qresync, move" becomes "QRESYNC,MOVE". */
 static const char *parse_disable(const char *text, struct option_target *target)
 {
@@ -340,6 +346,7 @@ const struct config_option_entry config_options[OPTION_COUNT] = {
 	[OPTION_ANNOUNCE_COMPLETE] = { "announce-complete", true, false,
 	                               parse_announce_complete },
 	[OPTION_HOOK] = { "hook", true, false, parse_hook },
+	[OPTION_MAX_SIZE] = { "max-size", true, false, parse_max_size },
 	[OPTION_DISABLE] = { "disable", true, false, parse_disable },
 	[OPTION_READ_ONLY] = { "read-only", true, false, parse_read_only },
 	[OPTION_KEEP] = { "keep", true, false, parse_keep },

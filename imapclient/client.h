@@ -15,6 +15,8 @@ struct imap_folder {
 	unsigned attributes;
 	int64_t count;
 	char *state;
+	unsigned has_items; /* 1 << enum imap_status_item */
+	uint64_t items[IMAP_STATUS_ITEMS];
 	bool has_status; /* it was asked for, or answered */
 	bool has_news;   /* NOTIFY told of it */
 };

@@ -68,13 +68,19 @@ static bool is_same_mailbox(const char *wire, const char *other, size_t len)
 
 static void set_status(struct imap_folder *f, const struct imap_status *status)
 {
-	const uint64_t *items = status->items;
+	const uint64_t *items = f->items;
 	f->has_status = true;
+	/* NOTIFY names only those that changed. */
+	f->has_items |= status->has;
+	for (size_t i = 0; i < IMAP_STATUS_ITEMS; i++) {
+		if ((status->has & 1U << i) != 0)
+			f->items[i] = status->items[i];
+	}
 	if ((status->has & 1U << IMAP_STATUS_MESSAGES) != 0 &&
 	    items[IMAP_STATUS_MESSAGES] <= INT64_MAX)
 		f->count = (int64_t)items[IMAP_STATUS_MESSAGES];
 	/* Without a modseq, flags may change and the rest stay equal. */
-	if (status->has != (1U << IMAP_STATUS_ITEMS) - 1 ||
+	if (f->has_items != (1U << IMAP_STATUS_ITEMS) - 1 ||
 	    items[IMAP_STATUS_HIGHESTMODSEQ] == 0)
 		return;
 	free(f->state);
@@ -110,16 +116,12 @@ static void add_status(struct imap_folders *all,
 		set_status(f, status);
 }
 
-/* An answer with less in it than a state needs is sent for a change only. */
 static bool is_changed(struct imap_folder *f, const struct imap_status *status)
 {
 	auto_free char *before = take(f->state);
 	set_status(f, status);
-	bool is_same = before != NULL && f->state != NULL &&
-	               strcmp(before, f->state) == 0;
-	if (f->state == NULL)
-		f->state = take(before);
-	return !is_same;
+	return before == NULL || f->state == NULL ||
+	       strcmp(before, f->state) != 0;
 }
 
 bool imap_folder_hear(struct imap_folders *all, const struct imap_response *r)

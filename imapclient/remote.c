@@ -6,6 +6,7 @@
 
 #include "imapclient/client.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/mem.h"
 
 /*
@@ -24,6 +25,13 @@ static int op_connect(struct remote *r)
 	struct imap_remote *c = imap_remote_of(r);
 	if (c->session.conn != NULL)
 		return 0;
+	int64_t throttled_ms = c->session.throttled_until - clock_now_ms();
+	if (throttled_ms > 0) {
+		snprintf(r->failure, sizeof(r->failure),
+		         "the server is throttling us: %lld s to go",
+		         (long long)(throttled_ms + 999) / 1000);
+		return -EHOSTUNREACH;
+	}
 	int err = imap_session_open(&c->session);
 	if (err < 0)
 		snprintf(r->failure, sizeof(r->failure), "%s",

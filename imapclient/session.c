@@ -17,7 +17,9 @@
 #include "util/log.h"
 #include "util/mem.h"
 
-#define LITERALS_MAX 64 /* in one response */
+#define THROTTLED_MS     (60 * 1000)
+#define THROTTLED_MAX_MS (15 * 60 * 1000)
+#define LITERALS_MAX     64 /* in one response */
 
 static ssize_t source(void *arg, void *bytes, size_t size, int64_t deadline)
 {
@@ -147,6 +149,27 @@ static void note_code(struct imap_session *s, const struct imap_response *r)
 	}
 }
 
+/*
+ * Too much was asked of it.  Exchange says for how long to stay away; Gmail
+ * does not, and counts by the hour.
+ */
+static void note_throttling(struct imap_session *s,
+                            const struct imap_response *r)
+{
+	static const char hint[] = "Suggested Backoff Time: ";
+	auto_free char *words =
+		strndup(r->text.len > 0 ? r->text.bytes : "", r->text.len);
+	const char *suggestion = words == NULL ? NULL : strstr(words, hint);
+	int64_t ms = THROTTLED_MS;
+	if (suggestion != NULL)
+		ms = strtoll(suggestion + sizeof(hint) - 1, NULL, 10);
+	else if (r->code != IMAP_CODE_THROTTLED)
+		return;
+	if (ms < 0 || ms > THROTTLED_MAX_MS)
+		ms = THROTTLED_MAX_MS;
+	s->throttled_until = deadline_in(ms);
+}
+
 /* The messages of a VANISHED that was not asked for. */
 static void note_vanished(struct imap_session *s, struct imap_text set)
 {
@@ -183,13 +206,16 @@ static int note(struct imap_session *s, const struct imap_response *r)
 	switch (r->kind) {
 	case IMAP_TAGGED:
 		note_code(s, r);
-		if (r->condition != IMAP_OK)
-			imap_words_copy(r->text, s->words);
+		if (r->condition == IMAP_OK)
+			return 0;
+		imap_words_copy(r->text, s->words);
+		note_throttling(s, r);
 		return 0;
 	case IMAP_CONDITION:
 		note_code(s, r);
 		if (r->condition != IMAP_BYE)
 			return 0;
+		note_throttling(s, r);
 		log_words("the server ends the connection", r->text);
 		return -EHOSTUNREACH;
 	case IMAP_CAPABILITY:

@@ -55,6 +55,8 @@ struct imap_session {
 	bool has_news; /* it was said that the selected mailbox changed */
 
 	struct imap_glimpse inbox; /* when it was selected last */
+	/* The server wants no connection before; outlives this one. */
+	int64_t throttled_until;
 	/* What changed in others was told to someone who did not ask. */
 	bool is_notified, has_other_news;
 };

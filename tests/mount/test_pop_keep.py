@@ -7,7 +7,7 @@ import time
 
 import pytest
 from drops import COPY, DATED, counted, messages, truth
-from servers import process
+from servers import pop3, process
 from servers.client import lf
 from servers.pop3 import Pop
 from servers.proxy import Proxy
@@ -76,6 +76,30 @@ def test_keep_no_empties_every_server(pop, mounted, authority):
         assert counted(daemon.folder().bodies()) == expected
         for path in daemon.folder().files():
             assert path.stat().st_size == len(path.read_bytes())
+    finally:
+        pop.put(messages(pop.name))
+
+
+def test_every_server_lets_go_of_what_is_unlinked(pop, mounted, authority):
+    """One of two copies that popa3d cannot tell apart, and another."""
+    expected = counted(lf(body) for body in truth(pop))
+    daemon = mounted(pop, authority.ca, interval="2s")
+    copies, others = [], []
+    for path in daemon.folder().files():
+        body = path.read_bytes()
+        if b"Two of these" in body:
+            copies.append((path, body))
+        elif b"Subject: dated" in body:
+            others.append((path, body))
+    for path, body in (copies[0], *others):
+        path.unlink()
+        expected -= counted([body])
+    try:
+        process.wait_until(lambda: daemon.status()[0]["pending"] == 0,
+                           "the deletions", 30)
+        assert counted(daemon.folder().bodies()) == expected
+        assert daemon.stop() == 0
+        assert counted(map(lf, truth(pop))) == expected
     finally:
         pop.put(messages(pop.name))
 
@@ -154,6 +178,26 @@ def test_a_link_elsewhere_outlives_the_server(dovecot_pop, mounted, user):
                        "the deletion")
     shutil.rmtree(daemon.base / "cache")
     assert local.bodies() == [bodies[0]]
+
+
+@pytest.mark.parametrize("point", ["keep-file:2", "file-create:3",
+                                   "db-commit:30", "push-sent:1"])
+def test_dying_while_it_is_taken(dovecot_pop, daemons, user, point):
+    """In a build with fault points; in others nobody dies."""
+    dovecot_pop.put(BODIES, user)
+    options = dict(pop3.account(dovecot_pop, user=user), keep="no",
+                   interval="1s")
+    daemon = daemons(**options)
+    daemon.environment["MAILMOUNT_FAULT"] = point + ":kill"
+    daemon.start(wait=False)
+    process.wait_until(lambda: daemon.process.poll() is not None or
+                       drop(dovecot_pop, user) == [], "an end")
+    daemon.kill()
+    daemon.unmount()
+    del daemon.environment["MAILMOUNT_FAULT"]
+    daemon.start()
+    wait_for_drop(dovecot_pop, user, [])
+    assert daemon.folder().bodies() == BODIES
 
 
 class CutAfter(Proxy):

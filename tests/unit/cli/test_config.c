@@ -139,6 +139,7 @@ static void every_option_is_taken_in(void **state)
 	                     "folders = INBOX, \"Sent Items\" !Lists/*\n"
 	                     "layout = maildir++\n"
 	                     "cache-size = 500M\n"
+	                     "max-size = 2M\n"
 	                     "disable = qresync, MOVE\n"
 	                     "read-only = yes\n"
 	                     "delete = Flag\n"),
@@ -166,6 +167,7 @@ static void every_option_is_taken_in(void **state)
 	assert_string_equal(a->folders[2], "!Lists/*");
 	assert_int_equal(a->layout, FS_MAILDIRPP);
 	assert_int_equal(a->cache_size, 500ULL << 20);
+	assert_int_equal(a->ahead_max, 2 << 20);
 	assert_string_equal(a->imap.disable, "QRESYNC,MOVE");
 	assert_true(a->imap.read_only);
 	assert_int_equal(a->delete, CACHE_DELETE_FLAG);

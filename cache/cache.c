@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache/announce.h"
 #include "cache/core.h"
 #include "cache/home.h"
 #include "cache/journal.h"
@@ -70,6 +71,8 @@ int cache_open(const struct cache_config *config, struct cache **cache_out,
 	c->is_read_only = config->is_read_only;
 	c->delete = config->delete;
 	c->can_append = true;
+	c->is_taken = config->is_taken && !config->is_read_only;
+	c->take_after_s = config->take_after_s;
 	c->lock_fd = -1;
 	c->patterns = xcalloc(config->folder_count, sizeof(*c->patterns));
 	for (size_t i = 0; i < config->folder_count; i++)
@@ -77,7 +80,9 @@ int cache_open(const struct cache_config *config, struct cache **cache_out,
 	c->scans.bytes_max = config->size_limit / 4 < SCAN_BYTES_MAX
 	                             ? config->size_limit / 4
 	                             : SCAN_BYTES_MAX;
-	c->jobs = jobs_new(config->timeout_ms);
+	c->jobs = jobs_new(config->timeout_ms, config->ahead_max);
+	c->announces = announce_new();
+	c->announce_bytes = config->announce_bytes;
 	(void)pthread_mutex_init(&c->status_lock, NULL);
 	int err = open_parts(c, config, why_out);
 	if (err < 0) {
@@ -101,16 +106,35 @@ void tell_entries(struct cache *c, int64_t folder)
 		c->listener.entries_changed(c->listener_arg, folder);
 }
 
-void tell_moved(struct cache *c, const struct cache_entry *old)
+void tell_arrived(struct cache *c, const struct cache_entry *now)
 {
 	if (c->listener.entry_moved != NULL)
-		c->listener.entry_moved(c->listener_arg, old);
+		c->listener.entry_moved(c->listener_arg, NULL, now);
+}
+
+void tell_moved(struct cache *c, const struct cache_entry *old,
+                const struct cache_entry *now)
+{
+	if (old == NULL) {
+		announce_arrival(c, now);
+		return;
+	}
+	announce_before(c, old->id);
+	if (c->listener.entry_moved != NULL)
+		c->listener.entry_moved(c->listener_arg, old, now);
 }
 
 void tell_folders(struct cache *c, int64_t parent, const char *gone)
 {
 	if (c->listener.folders_changed != NULL)
 		c->listener.folders_changed(c->listener_arg, parent, gone);
+}
+
+void tell_folder(struct cache *c, const struct cache_folder *old,
+                 const struct cache_folder *now)
+{
+	if (c->listener.folder_moved != NULL)
+		c->listener.folder_moved(c->listener_arg, old, now);
 }
 
 void tell_size(struct cache *c, int64_t message)
@@ -166,6 +190,7 @@ void cache_close(struct cache *c)
 		remote_free(c->sessions[i].remote);
 	keeper_free(c->keeper);
 	jobs_free(c->jobs);
+	announce_free(c->announces);
 	file_store_close(c->files);
 	body_store_close(c->bodies);
 	db_close(c->db);
@@ -312,8 +337,14 @@ int cache_body_open(struct cache *c, int64_t message, cache_done *done,
 	auto_fd int fd = -1;
 	if (entry.message.is_kept) {
 		fd = file_open(c->files, message, O_RDONLY);
+		if (fd < 0)
+			return fd;
+		err = look(c, &entry.message);
+		if (err < 0)
+			return err;
 		body_out->fd = take_fd(&fd);
-		return body_out->fd < 0 ? body_out->fd : 1;
+		body_out->size = entry.message.size;
+		return 1;
 	}
 	/*
 	 * While its job has not ended, a body may be in the index but its size
@@ -353,6 +384,7 @@ void cache_push_soon(struct cache *c)
 void cache_tick(struct cache *c)
 {
 	jobs_tick(c->jobs);
+	announce_tick(c);
 	(void)body_flush(c->bodies);
 }
 

@@ -121,10 +121,20 @@ struct cache_body {
 struct cache_listener {
 	/* Entries of a folder came, went or changed. */
 	void (*entries_changed)(void *arg, int64_t folder);
-	/* An entry is no longer at its old place, or has other flags. */
-	void (*entry_moved)(void *arg, const struct cache_entry *old);
+	/*
+	 * An entry has another name: another place, or other flags.  old is
+	 * NULL if it came, now if it went.  In the order in which they happened.
+	 */
+	void (*entry_moved)(void *arg, const struct cache_entry *old,
+	                    const struct cache_entry *now);
 	/* Folders below parent came or went.  gone: its level, or NULL. */
 	void (*folders_changed)(void *arg, int64_t parent, const char *gone);
+	/*
+	 * The same of one folder that came (old is NULL) or went (now is); told
+	 * after folders_changed().
+	 */
+	void (*folder_moved)(void *arg, const struct cache_folder *old,
+	                     const struct cache_folder *now);
 	/* A message's exact size is known, and differs from the claim. */
 	void (*size_known)(void *arg, int64_t message);
 };
@@ -142,10 +152,22 @@ struct cache_config {
 	const char *state_dir; /* what the server cannot give again */
 	const char *cache_dir; /* what it can */
 	uint64_t size_limit;   /* bytes of bodies to keep */
+	uint64_t ahead_max;    /* larger bodies wait for a reader; 0: none do */
 	int timeout_ms;        /* longest wait of a caller for the server */
 	int interval_ms;       /* between looks for news */
-	bool is_read_only;     /* every writing call gives -EROFS */
+	/*
+	 * A message that arrives and is no larger is fetched before
+	 * entry_moved() tells of it, if that takes no more than a moment.
+	 */
+	uint64_t announce_bytes;
+	bool is_read_only; /* every writing call gives -EROFS */
 	enum cache_delete delete;
+	/*
+	 * Mail is taken off the server when it came so long ago and is safe
+	 * here; it then is in state_dir.
+	 */
+	bool is_taken;
+	int64_t take_after_s;
 	/*
 	 * Which folders: fnmatch(3) patterns, "!" before one takes out; the
 	 * last that matches counts.  None: all.
@@ -312,7 +334,7 @@ int cache_unlink(struct cache *c, const struct cache_entry *entry);
 /*
  * Directories.  One that is made is empty: no place in it.  When it has all
  * three it is a mailbox, and made on the server, unless its level begins with
- * a dot.
+ * a dot or the server has no such thing.
  */
 int cache_folder_make(struct cache *c, int64_t parent, const char *level,
                       int64_t *folder_out);

@@ -31,6 +31,30 @@ static bool is_mail(const struct cache_folder *folder,
 	       !folder->is_local;
 }
 
+/* The same in a mailbox of ours alone. */
+static bool is_local_mail(const struct cache_folder *folder,
+                          const struct cache_entry *entry)
+{
+	return is_mail_name(entry) && folder->places == DB_PLACES_ALL &&
+	       folder->is_local;
+}
+
+int change_must_last(struct db_conn *conn, const struct change *change,
+                     const struct cache_message *message, bool *must_last_out)
+{
+	struct cache_folder folder;
+	int err = db_folder_get(conn, change->to.folder, &folder);
+	bool is_ours = err == 0 && is_local_mail(&folder, &change->to);
+	bool is_theirs = err == 0 && is_mail(&folder, &change->to);
+	/* From flags to flags nothing becomes ours. */
+	bool is_within = change->has_from &&
+	                 change->from.folder == change->to.folder &&
+	                 change->from.place < CACHE_MAIL_PLACES;
+	*must_last_out =
+		(is_ours && !is_within) || (is_theirs && message->is_kept);
+	return err;
+}
+
 int change_is_mail(struct db_conn *conn, const struct cache_entry *entry,
                    bool *is_mail_out)
 {
@@ -177,6 +201,11 @@ static int rename_entry(struct cache *c, struct db_conn *conn,
 		if (!old.message.is_kept)
 			return -EXDEV;
 		err = leave(conn, &old, false, &left);
+		/* A move: the brake, which is for deletions, lets it pass. */
+		if (err == 0 && left != 0 && is_local_mail(folder, &new))
+			err = journal_set_after(conn, left, JOURNAL_REPLACED);
+		if (err == -ENOENT)
+			err = 0; /* it was not there yet */
 	}
 	if (err == 0)
 		err = db_entry_name(conn, &old, &new);

@@ -31,6 +31,9 @@ struct cache {
 	int interval_ms;
 	bool is_read_only;
 	bool can_append; /* the server takes mail */
+	bool is_taken;   /* see cache_config */
+	int64_t take_after_s;
+	bool is_take_left; /* keep_due() left some; the first session's */
 	enum cache_delete delete;
 	char **patterns;
 	size_t pattern_count;
@@ -39,6 +42,8 @@ struct cache {
 	struct body_store *bodies;
 	struct file_store *files;
 	struct keeper *keeper;
+	struct announces *announces;
+	uint64_t announce_bytes;
 	struct jobs *jobs;
 	struct scans scans;
 	bool is_scan_of_names;
@@ -64,6 +69,8 @@ void *session_run(void *session);
  * or the disk that ended it.
  */
 int folders_list(struct cache *c, struct remote *r);
+/* The remote has news of a folder, or of it knows not which (NULL). */
+int folders_hear(struct cache *c, const char *name);
 int pull_folder(struct cache *c, struct remote *r, const struct jobs_pull *job,
                 bool *more_out);
 int fetch_bodies(struct session *s);
@@ -75,13 +82,28 @@ int push_journal(struct session *s);
  */
 int settle_folder(struct session *s, int64_t folder, bool *is_blocked_out);
 
+/*
+ * keep.c: what is to be only here.  keep_due() asks for the bodies of mail that
+ * is to be taken off the server; keep_arrived() takes it, if fd, which reads
+ * its body, is of such; keep_cached() keeps a message whose body is here,
+ * else -EXDEV.
+ */
+int keep_due(struct cache *c);
+void keep_arrived(struct cache *c, int64_t message, int fd);
+int keep_cached(struct cache *c, int64_t message);
+
 /* pull.c: remove all entries of a folder that went, in steps. */
 int pull_empty(struct cache *c, int64_t folder);
 
 /* Tell the listener; no lock is held. */
 void tell_entries(struct cache *c, int64_t folder);
-void tell_moved(struct cache *c, const struct cache_entry *old);
+void tell_moved(struct cache *c, const struct cache_entry *old,
+                const struct cache_entry *now);
+/* Of tell_moved(), what is not delayed: for announce.c. */
+void tell_arrived(struct cache *c, const struct cache_entry *now);
 void tell_folders(struct cache *c, int64_t parent, const char *gone);
+void tell_folder(struct cache *c, const struct cache_folder *old,
+                 const struct cache_folder *now);
 void tell_size(struct cache *c, int64_t message);
 
 #endif

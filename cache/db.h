@@ -137,6 +137,9 @@ int db_entry_by_id(struct db_conn *conn, int64_t folder, int64_t id,
 int db_entry_by_base(struct db_conn *conn, int64_t folder,
                      enum cache_place place, const char *base, int64_t after,
                      struct cache_entry *out);
+/* The first above after that the server has since before then. */
+int db_entry_due(struct db_conn *conn, int64_t folder, enum cache_place place,
+                 int64_t after, int64_t before, struct cache_entry *out);
 bool db_entry_any(struct db_conn *conn, int64_t folder, enum cache_place place);
 int64_t db_entry_count(struct db_conn *conn, int64_t folder,
                        enum cache_place place);

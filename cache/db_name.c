@@ -25,6 +25,15 @@ int db_entry_by_id(struct db_conn *conn, int64_t folder, int64_t id,
 	                    out);
 }
 
+int db_entry_due(struct db_conn *conn, int64_t folder, enum cache_place place,
+                 int64_t after, int64_t before, struct cache_entry *out)
+{
+	return db_one_entry(conn,
+	                    db_query(conn, SQL_ENTRY_DUE, "iii",
+	                             db_dir(folder, place), after, before),
+	                    out);
+}
+
 int db_entry_by_base(struct db_conn *conn, int64_t folder,
                      enum cache_place place, const char *base, int64_t after,
                      struct cache_entry *out)

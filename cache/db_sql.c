@@ -141,6 +141,9 @@ const char *const db_sql[SQL_COUNT] = {
 	[SQL_ENTRY_BY_BASE] =
 		ENTRY_COLUMNS "WHERE e.dir = ? AND e.base = ? AND e.id > ?"
 			      " ORDER BY e.id LIMIT 1",
+	[SQL_ENTRY_DUE] = ENTRY_COLUMNS
+	"WHERE e.dir = ? AND e.id > ? AND e.received_at <= ?"
+	" AND e.key IS NOT NULL ORDER BY e.id LIMIT 1",
 	[SQL_ENTRY_ANY] = "SELECT 1 FROM entry WHERE dir = ? LIMIT 1",
 	[SQL_ENTRY_KEY] = "SELECT coalesce(key, '') FROM entry"
 			  " WHERE dir = ? AND id = ?",

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache/announce.h"
 #include "cache/core.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -68,6 +69,7 @@ static bool is_here(struct cache *c, int64_t message,
 	auto_fd int fd = body_open(c->bodies, message, source->size);
 	if (fd >= 0) {
 		jobs_finish(c->jobs, message, 0, fd, source->size);
+		keep_arrived(c, message, fd);
 		return true;
 	}
 	struct db_conn *conn;
@@ -216,7 +218,10 @@ static int settle(struct fetch *f)
 	for (size_t i = 0; i < f->arrived_count; i++) {
 		struct arrived *a = &f->arrived[i];
 		jobs_finish(f->cache->jobs, a->message, err, a->fd, a->size);
+		if (err == 0)
+			keep_arrived(f->cache, a->message, a->fd);
 		(void)close(a->fd);
+		announce_body(f->cache, a->message);
 	}
 	f->arrived_count = 0;
 	(void)body_evict(f->cache->bodies, 0);

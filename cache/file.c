@@ -138,6 +138,12 @@ static int copy_data(int from, int to)
 	}
 }
 
+static int set_times(int fd, const struct cache_message *message)
+{
+	struct timespec times[] = { message->mtime, message->mtime };
+	return futimens(fd, times) < 0 ? -errno : 0;
+}
+
 int file_copy(struct file_store *store, const struct cache_message *message,
               int body, int *fd_out)
 {
@@ -147,9 +153,8 @@ int file_copy(struct file_store *store, const struct cache_message *message,
 	int err = file_create(store, message->id, message->mode, uid, gid, &fd);
 	if (err == 0 && body >= 0)
 		err = copy_data(body, fd);
-	struct timespec times[] = { message->mtime, message->mtime };
-	if (err == 0 && futimens(fd, times) < 0)
-		err = -errno;
+	if (err == 0)
+		err = set_times(fd, message);
 	if (err < 0) {
 		file_remove(store, message->id);
 		return err;
@@ -163,6 +168,14 @@ int file_open(struct file_store *store, int64_t id, int flags)
 	auto_free char *path = file_path(store, id);
 	int fd = open(path, flags | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+bool file_is(struct file_store *store, int64_t id, int fd)
+{
+	auto_free char *path = file_path(store, id);
+	struct stat named, opened;
+	return lstat(path, &named) == 0 && fstat(fd, &opened) == 0 &&
+	       named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
 }
 
 void file_remove(struct file_store *store, int64_t id)
@@ -228,6 +241,17 @@ static int sync_dir(const struct file_store *store, int64_t id)
 	*strrchr(path, '/') = '\0';
 	auto_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_fill(struct file_store *store, const struct cache_message *message,
+              int body, int fd)
+{
+	int err = copy_data(body, fd);
+	if (err == 0)
+		err = set_times(fd, message);
+	if (err == 0 && fsync(fd) < 0)
+		err = -errno;
+	return err < 0 ? err : sync_dir(store, message->id);
 }
 
 int file_sync(struct file_store *store, int64_t id)

@@ -13,6 +13,7 @@
 #include "cache/core.h"
 #include "cache/journal.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/mem.h"
 
@@ -129,9 +130,16 @@ static int add_level(struct list *l, int64_t parent, const char *level,
 		db_rollback(conn);
 		return err;
 	}
-	err = db_commit(conn);
-	if (err == 0 && !l->is_first)
+	struct cache_folder now;
+	err = db_folder_get(conn, *id_out, &now);
+	if (err == 0)
+		err = db_commit(conn);
+	else
+		db_rollback(conn);
+	if (err == 0 && !l->is_first) {
 		tell_folders(l->cache, parent, NULL);
+		tell_folder(l->cache, NULL, &now);
+	}
 	return err;
 }
 
@@ -297,6 +305,7 @@ static int remove_folder(struct list *l, const struct cache_folder *folder)
 	if (err == 0 && !is_kept) {
 		jobs_listed(l->cache->jobs, folder->id, -ENOENT);
 		tell_folders(l->cache, folder->parent, folder->level);
+		tell_folder(l->cache, folder, NULL);
 	}
 	return err;
 }
@@ -408,5 +417,28 @@ int folders_list(struct cache *c, struct remote *r)
 	}
 	free(l.listed);
 	free(l.seen);
+	return err;
+}
+
+int folders_hear(struct cache *c, const char *name)
+{
+	struct cache_folder folder;
+	struct db_conn *conn;
+	int err = -ENOENT;
+	if (name != NULL && !is_wanted(c, name))
+		return 0;
+	if (name != NULL) {
+		err = db_begin(c->db, &conn);
+		if (err < 0)
+			return err;
+		err = db_folder_by_name(conn, name, &folder);
+		db_rollback(conn);
+	}
+	if (err == -ENOENT) {
+		jobs_list_at(c->jobs, clock_now_ms());
+		return 0;
+	}
+	if (err == 0)
+		jobs_pull_add(c->jobs, folder.id, false, "", -1);
 	return err;
 }

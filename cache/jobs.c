@@ -10,10 +10,11 @@
 /* Off line, a reader may cause an attempt this long after the last. */
 #define ATTEMPT_EVERY_MS 5000
 
-struct jobs *jobs_new(int timeout_ms)
+struct jobs *jobs_new(int timeout_ms, uint64_t ahead_max)
 {
 	struct jobs *jobs = xmalloc(sizeof(*jobs));
 	jobs->timeout_ms = timeout_ms;
+	jobs->ahead_max = ahead_max;
 	jobs->next_wait = 1;
 	(void)pthread_mutex_init(&jobs->lock, NULL);
 	TAILQ_INIT(&jobs->waits);

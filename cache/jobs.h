@@ -31,7 +31,8 @@ enum work {
 	WORK_PUSH,
 };
 
-struct jobs *jobs_new(int timeout_ms);
+/* What is larger than ahead_max bytes is not fetched ahead; 0: all is. */
+struct jobs *jobs_new(int timeout_ms, uint64_t ahead_max);
 void jobs_free(struct jobs *jobs);
 
 /* Before the sessions start; they are borrowed until jobs_free(). */

@@ -110,6 +110,8 @@ int jobs_await_body(struct jobs *jobs, int64_t message, int64_t folder,
 void jobs_prefetch(struct jobs *jobs, int64_t message, int64_t folder,
                    uint64_t bytes)
 {
+	if (jobs->ahead_max > 0 && bytes > jobs->ahead_max)
+		return;
 	(void)pthread_mutex_lock(&jobs->lock);
 	bool is_new = jobs_refusal_locked(jobs) == 0 &&
 	              jobs->ahead_count < PREFETCH_MAX &&

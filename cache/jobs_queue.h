@@ -74,6 +74,7 @@ struct served {
 
 struct jobs {
 	int timeout_ms;
+	uint64_t ahead_max;
 	size_t count; /* of served; set before the sessions start */
 	pthread_mutex_t lock;
 	/* All below is guarded by lock. */

@@ -38,6 +38,11 @@ struct keeper {
 static void do_task(struct cache *c, struct task *t)
 {
 	struct cache_message m = { .id = t->message };
+	/* Its body may be here only because the server has it. */
+	if (t->has_change)
+		t->err = keep_cached(c, t->message);
+	if (t->err < 0)
+		return;
 	if (t->message != 0 && file_stat(c->files, &m) == 0)
 		t->err = file_sync(c->files, t->message);
 	if (t->err == 0 && t->has_change)

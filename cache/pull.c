@@ -16,6 +16,7 @@
 #include "cache/journal.h"
 #include "cache/pull.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/fault.h"
 #include "util/log.h"
 #include "util/mem.h"
@@ -78,6 +79,23 @@ static void show_progress(struct pull *p, const char *name, int64_t done,
 	(void)pthread_mutex_unlock(&c->status_lock);
 }
 
+/*
+ * All keys are void.  To match them again is work for all of the folder: who
+ * voids them on and on is left alone; what is here stays readable.
+ */
+static int check_reset(struct pull *p)
+{
+	bool is_new;
+	if (p->has_void ||
+	    recent_reset(&p->cache->sessions[0].recent,
+	                 clock_wall_ns() / 1000000, p->folder, &is_new))
+		return 0;
+	if (is_new)
+		log_warn("the server numbers it anew again and again: off line "
+		         "for up to an hour");
+	return -EBUSY;
+}
+
 static int receive(struct pull *p, struct remote *r, const char *name,
                    const struct jobs_pull *job, bool *more_out)
 {
@@ -86,10 +104,13 @@ static int receive(struct pull *p, struct remote *r, const char *name,
 	int64_t count = 0;
 	int n;
 	while ((n = remote_next(r, &change, &cursor)) == 1) {
+		int err = change.kind == REMOTE_RESET ? check_reset(p) : 0;
+		if (err < 0)
+			return err;
 		gather(p, &change);
 		if (++count % DB_BATCH != 0)
 			continue;
-		int err = pull_apply(p);
+		err = pull_apply(p);
 		if (err < 0)
 			return err;
 		if (!p->is_listed)

@@ -21,6 +21,12 @@
 
 struct journal_row;
 
+/* An entry that is called otherwise; both, or it came or went. */
+struct pull_move {
+	bool has_old, has_now;
+	struct cache_entry old, now;
+};
+
 /* A change, its strings at offsets of pull.text. */
 struct gathered {
 	struct remote_change change;
@@ -49,7 +55,7 @@ struct pull {
 	int rows;
 	int64_t began_at;
 	struct db_delta delta;
-	struct cache_entry moved[DB_BATCH];
+	struct pull_move moved[DB_BATCH];
 	size_t moved_count;
 	uint64_t freed; /* bytes of bodies */
 };
@@ -66,8 +72,12 @@ int pull_batch_commit(struct pull *p);
 /* Rolls back, if a transaction is under way. */
 void pull_batch_abandon(struct pull *p);
 
-/* The name of the entry, as it was, is to be told of after the commit. */
-void pull_entry_moved(struct pull *p, const struct cache_entry *old);
+/*
+ * What the entry was and is is to be told after the commit.  old NULL: it
+ * came; now NULL: it went.
+ */
+void pull_entry_moved(struct pull *p, const struct cache_entry *old,
+                      const struct cache_entry *now);
 
 /* Marks what the server told of: an entry, or a row of the journal. */
 void pull_entry_see(struct pull *p, int64_t entry);

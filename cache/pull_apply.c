@@ -45,20 +45,20 @@ int pull_entry_remove(struct pull *p, const struct cache_entry *old)
 		file_remove(p->cache->files, old->message.id);
 	p->delta.count[old->place]--;
 	p->delta.is_changed[old->place] = true;
-	pull_entry_moved(p, old);
+	pull_entry_moved(p, old, NULL);
 	return 0;
 }
 
 int pull_row_apply(struct pull *p, struct journal_row *row,
                    const struct remote_change *change)
 {
-	struct cache_entry old;
-	bool is_changed = false;
+	struct cache_entry old, now;
+	bool is_changed = false, is_gone = change->kind == REMOTE_GONE;
 	int err = 0;
 	pull_row_see(p, row->id);
 	/* The row may end here: then the entry has the key, and was named. */
 	pull_entry_see(p, row->entry);
-	if (change->kind == REMOTE_GONE) {
+	if (is_gone) {
 		/* A move of ours: its outcome is found out otherwise. */
 		if (row->state == JOURNAL_SENT || row->state == JOURNAL_LANDED)
 			return 0;
@@ -69,8 +69,10 @@ int pull_row_apply(struct pull *p, struct journal_row *row,
 		err = journal_merge(p->conn, row, change->flags,
 		                    change->keywords, &is_changed, &old);
 	}
+	if (err == 0 && is_changed && !is_gone)
+		err = db_entry_by_id(p->conn, old.folder, old.id, &now);
 	if (err == 0 && is_changed)
-		pull_entry_moved(p, &old);
+		pull_entry_moved(p, &old, is_gone ? NULL : &now);
 	return err;
 }
 
@@ -91,7 +93,10 @@ static int update_entry(struct pull *p, const struct cache_entry *old,
 		return 0; /* names, and so directories, stay as they are */
 	p->delta.is_changed[old->place] = true;
 	p->delta.is_changed[place] = true;
-	pull_entry_moved(p, old);
+	struct cache_entry now = *old;
+	now.place = place;
+	now.flags = change->flags;
+	pull_entry_moved(p, old, &now);
 	return 0;
 }
 
@@ -143,7 +148,12 @@ static int apply_message(struct pull *p, const struct remote_change *change)
 		return err;
 	p->delta.count[place]++;
 	p->delta.is_changed[place] = true;
-	return 0;
+	if (!p->is_listed)
+		return 0; /* nobody saw the folder yet */
+	err = db_entry_by_id(p->conn, p->folder, id, &entry);
+	if (err == 0)
+		pull_entry_moved(p, NULL, &entry);
+	return err;
 }
 
 static int apply_known(struct pull *p, const struct remote_change *change)

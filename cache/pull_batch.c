@@ -47,8 +47,11 @@ int pull_batch_commit(struct pull *p)
 	jobs_pull_progress(p->cache->jobs, p->folder);
 	if (!p->is_listed)
 		return 0;
-	for (size_t i = 0; i < p->moved_count; i++)
-		tell_moved(p->cache, &p->moved[i]);
+	for (size_t i = 0; i < p->moved_count; i++) {
+		const struct pull_move *m = &p->moved[i];
+		tell_moved(p->cache, m->has_old ? &m->old : NULL,
+		           m->has_now ? &m->now : NULL);
+	}
 	if (p->delta.is_changed[CACHE_NEW] || p->delta.is_changed[CACHE_CUR])
 		tell_entries(p->cache, p->folder);
 	return 0;
@@ -67,8 +70,15 @@ int pull_batch_row(struct pull *p)
 	return err;
 }
 
-void pull_entry_moved(struct pull *p, const struct cache_entry *old)
+void pull_entry_moved(struct pull *p, const struct cache_entry *old,
+                      const struct cache_entry *now)
 {
 	assert(p->moved_count < DB_BATCH);
-	p->moved[p->moved_count++] = *old;
+	struct pull_move *m = &p->moved[p->moved_count++];
+	m->has_old = old != NULL;
+	m->has_now = now != NULL;
+	if (old != NULL)
+		m->old = *old;
+	if (now != NULL)
+		m->now = *now;
 }

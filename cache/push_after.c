@@ -110,7 +110,7 @@ int push_drop(struct db_conn *conn, const struct journal_row *row,
 void push_after_run(struct cache *c, struct push_after *a)
 {
 	for (size_t i = 0; i < a->moved_count; i++) {
-		tell_moved(c, &a->moved[i]);
+		tell_moved(c, &a->moved[i], NULL);
 		tell_entries(c, a->moved[i].folder);
 	}
 	for (size_t i = 0; i < a->dead_count; i++) {

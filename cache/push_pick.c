@@ -103,6 +103,9 @@ static void intend_removal(const struct push *p, const struct journal_row *row,
 {
 	bool is_trash = row->folder == p->trash;
 	out->what = PUSH_EXPUNGE;
+	/* Nothing can be moved there: there is no trash. */
+	if (!p->cache->can_append)
+		return;
 	switch (p->cache->delete) {
 	case CACHE_DELETE_AUTO:
 		if (p->trash != 0 && !is_trash)

@@ -313,7 +313,8 @@ static int save_sent(struct push *p, struct push_group *g)
 		return err;
 	}
 	err = db_commit(conn);
-	if (err == 0 && is_traced(g->what))
+	/* A removal: the only copy may be a file that is kept since. */
+	if (err == 0 && (is_traced(g->what) || g->what == PUSH_EXPUNGE))
 		err = db_sync(p->cache->db);
 	return err < 0 ? err : FAULT("push-sent");
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define RESETS_MS  (60 * 60 * 1000)
+#define RESETS_MAX 2
 #define ARRIVAL_MS (10 * 60 * 1000)
 #define REMOVAL_MS (60 * 1000)
 
@@ -58,4 +60,26 @@ int64_t recent_removals(const struct recent *r, int64_t now, int64_t folder)
 		    r->removals[i].folder == folder)
 			count += r->removals[i].count;
 	return count;
+}
+
+bool recent_reset(struct recent *r, int64_t now, int64_t folder,
+                  bool *is_new_out)
+{
+	int count = 0;
+	bool was_told = false;
+	for (size_t i = 0; i < RECENT_RESETS; i++) {
+		if (r->resets[i].folder != folder ||
+		    !is_within(r->resets[i].at, now, RESETS_MS))
+			continue;
+		was_told |= r->resets[i].is_told;
+		r->resets[i].is_told |= ++count == RESETS_MAX;
+	}
+	*is_new_out = !was_told;
+	if (count >= RESETS_MAX)
+		return false;
+	r->resets[r->next_reset].at = now;
+	r->resets[r->next_reset].folder = folder;
+	r->resets[r->next_reset].is_told = false;
+	r->next_reset = (r->next_reset + 1) % RECENT_RESETS;
+	return true;
 }

@@ -1,5 +1,5 @@
 /*
- * Inside cache/ only: what was sent in the last minutes, in memory.  Pure; it
+ * Inside cache/ only: what was sent and met lately, in memory.  Pure; it
  * belongs to one thread.
  */
 #ifndef CACHE_RECENT_H
@@ -13,6 +13,7 @@
 
 #define RECENT_ARRIVALS 256
 #define RECENT_REMOVALS 64
+#define RECENT_RESETS   64
 
 /* All times are wall time in ms; all zero: nothing was sent. */
 struct recent {
@@ -29,7 +30,20 @@ struct recent {
 		int64_t count;
 	} removals[RECENT_REMOVALS];
 	size_t next_removal;
+	struct {
+		int64_t at;
+		int64_t folder;
+		bool is_told; /* that there were too many */
+	} resets[RECENT_RESETS];
+	size_t next_reset;
 };
+
+/*
+ * The server wants to number a folder anew.  False: it did so twice in the last
+ * hour, and would go on; *is_new_out: that was not said of it yet.
+ */
+bool recent_reset(struct recent *r, int64_t now, int64_t folder,
+                  bool *is_new_out);
 
 /* A message arrived in a folder: its Message-ID, and what follows its head. */
 void recent_arrived(struct recent *r, int64_t now, int64_t folder, uint64_t id,

@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "util/clock.h"
+
 /* Threads overtake each other: opens come this far out of order. */
 #define SLACK 16
 
@@ -13,6 +15,12 @@
  */
 #define WINDOW_FIRST  4
 #define WINDOW_GROWTH 4
+
+/* So many opens without order are a sweep, if none comes later than this. */
+#define SWEEP_MIN      32
+#define SWEEP_PAUSE_MS 1000
+/* To ask for, of each that was opened. */
+#define SWEEP_AHEAD 16
 
 /* Is id among the next entries after what was asked for? */
 static bool is_next(struct db_conn *conn, const struct scan *s, int64_t id)
@@ -80,7 +88,7 @@ static void go_ahead(struct scans *scans, struct scan *s, struct db_conn *conn,
 	       db_scan_next(conn, &e) == 1) {
 		s->ahead = e.id;
 		s->left++;
-		if (e.message.is_cached)
+		if (e.message.is_cached || e.message.is_kept)
 			continue;
 		bytes += e.message.size;
 		if (bytes <= most)
@@ -90,11 +98,58 @@ static void go_ahead(struct scans *scans, struct scan *s, struct db_conn *conn,
 	db_scan_end(conn);
 }
 
+/* It goes on with the directory of the last open, without a pause. */
+static bool goes_on(const struct sweep *s, const struct cache_entry *entry,
+                    int64_t now)
+{
+	return s->folder == entry->folder && s->place == entry->place &&
+	       now - s->opened_at <= SWEEP_PAUSE_MS;
+}
+
+/*
+ * Ask for the more, the more were opened: who stops after a few cost few.
+ * What will be opened next nobody knows, so all come in the order of entries,
+ * and a reader's own request passes them.
+ */
+static void sweep_note(struct scans *scans, struct db_conn *conn,
+                       struct jobs *jobs, const struct cache_entry *entry)
+{
+	struct sweep *s = &scans->sweep;
+	int64_t now = clock_now_ms();
+	uint64_t most =
+		scans->bytes_max > 0 ? scans->bytes_max : SCAN_BYTES_MAX;
+	struct cache_entry e;
+	if (!goes_on(s, entry, now))
+		*s = (struct sweep){ .folder = entry->folder,
+			             .place = entry->place };
+	s->opened_at = now;
+	s->opened++;
+	s->bytes_opened += entry->message.size;
+	if (s->opened < SWEEP_MIN || s->asked > SWEEP_AHEAD / 2 * s->opened ||
+	    s->bytes_asked > s->bytes_opened + most / 2)
+		return;
+	if (db_scan_begin(conn, s->folder, s->place, s->ahead, false) < 0)
+		return;
+	while (s->asked < SWEEP_AHEAD * s->opened &&
+	       s->bytes_asked < s->bytes_opened + most &&
+	       db_scan_next(conn, &e) == 1) {
+		s->ahead = e.id;
+		s->asked++;
+		if (e.message.is_cached || e.message.is_kept)
+			continue;
+		s->bytes_asked += e.message.size;
+		jobs_prefetch(jobs, e.message.id, s->folder, e.message.size);
+	}
+	db_scan_end(conn);
+}
+
 void scan_note(struct scans *scans, struct db_conn *conn, struct jobs *jobs,
                const struct cache_entry *entry)
 {
 	bool is_new;
 	struct scan *s = find(scans, conn, entry, &is_new);
+	if (is_new)
+		sweep_note(scans, conn, jobs, entry);
 	if (is_new || entry->id <= s->front)
 		return;
 	if (s->left > 0)

@@ -1,5 +1,5 @@
 /*
- * Noticing that a program reads a folder in order, to fetch ahead of it.
+ * Noticing that a program reads a folder, in order or not, to fetch ahead of it.
  * Belongs to the thread of the reading calls.
  *
  * Entries and the messages they name have the same order, so a program that
@@ -32,7 +32,22 @@ struct scan {
 	int left;
 };
 
+/*
+ * A reader takes one directory's entries in no order that shows, one right
+ * after the other: most likely all of them, by names that hold no order.
+ */
+struct sweep {
+	int64_t folder; /* 0: unused */
+	enum cache_place place;
+	int64_t opened_at; /* last, clock_now_ms() */
+	int opened;
+	int asked;     /* how many were looked at, in the order of entries */
+	int64_t ahead; /* up to here */
+	uint64_t bytes_opened, bytes_asked;
+};
+
 struct scans {
+	struct sweep sweep;            /* one at a time */
 	struct scan scans[SCAN_COUNT]; /* the last used first */
 	uint64_t bytes_max; /* to ask for at a time; 0: SCAN_BYTES_MAX */
 };

@@ -131,6 +131,9 @@ static bool connect_session(struct session *s)
 		jobs_connected(s->cache->jobs, s->index, err);
 	if (err == 0) {
 		s->rejections = 0;
+		/* What was missed since it was connected last? */
+		if (s->index == 0)
+			jobs_list_at(s->cache->jobs, clock_now_ms());
 		return true;
 	}
 	recover(s, 0, err);
@@ -196,6 +199,13 @@ static int settle_first(struct session *s, const struct jobs_pull *pull,
 	return err;
 }
 
+/* Bodies came: what they allow to remove goes in the same session. */
+static int take_on(struct cache *c)
+{
+	jobs_push_by(c->jobs, clock_now_ms());
+	return c->is_take_left ? keep_due(c) : 0;
+}
+
 static int do_work(struct session *s, enum work work, int64_t *folder_out)
 {
 	struct cache *c = s->cache;
@@ -206,12 +216,15 @@ static int do_work(struct session *s, enum work work, int64_t *folder_out)
 	case WORK_NONE:
 		return 0;
 	case WORK_BODIES:
-		return fetch_bodies(s);
+		err = fetch_bodies(s);
+		if (err == 0 && c->is_taken)
+			err = take_on(c);
+		return err;
 	case WORK_LIST:
 		err = folders_list(c, s->remote);
 		if (err == 0)
 			jobs_list_at(c->jobs, deadline_in(c->interval_ms));
-		return err;
+		return err < 0 ? err : keep_due(c);
 	case WORK_PUSH:
 		return push(s);
 	case WORK_PULL:
@@ -224,17 +237,21 @@ static int do_work(struct session *s, enum work work, int64_t *folder_out)
 		err = pull_folder(c, s->remote, &pull, &more);
 		if (err == 0)
 			jobs_pull_end(c->jobs, *folder_out, more);
-		return err;
+		return err < 0 ? err : keep_due(c);
 	}
 	return 0;
 }
 
 static int sleep_or_hear(struct session *s, int64_t until)
 {
-	int n = remote_wait(s->remote, until);
-	if (n == 1)
-		jobs_list_at(s->cache->jobs, clock_now_ms());
-	return n < 0 ? n : 0;
+	const char *folder;
+	/* One watches for all. */
+	if (s->index > 0) {
+		sleep_until(s, until);
+		return 0;
+	}
+	int n = remote_wait(s->remote, until, &folder);
+	return n == 1 ? folders_hear(s->cache, folder) : n;
 }
 
 void *session_run(void *arg)

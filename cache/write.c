@@ -109,28 +109,44 @@ int cache_file_create(struct cache *c, const struct cache_name *name,
 	return err;
 }
 
-/* Its data is to be kept from now on. */
-static int keep(struct cache *c, const struct cache_message *message, int body,
-                int *fd_out)
+/*
+ * Its data is to be kept from now on; all in one transaction, for keep.c may be
+ * about to do the same.
+ */
+static int keep(struct cache *c, struct db_conn *conn,
+                const struct cache_message *message, int body, int *fd_out)
 {
-	struct db_conn *conn;
-	int err = file_copy(c->files, message, body, fd_out);
+	struct cache_message now;
+	int err = db_message_get(conn, message->id, &now);
 	if (err < 0)
 		return err;
-	err = begin(c, &conn);
-	if (err == 0)
-		err = finish(c, conn,
-		             db_message_set_kept(conn, message->id, true, 0,
-		                                 0));
-	if (err < 0) {
-		(void)close(*fd_out);
-		file_remove(c->files, message->id);
-		return err;
+	if (now.is_kept) {
+		*fd_out = file_open(c->files, message->id, O_RDWR);
+		return *fd_out < 0 ? *fd_out : 0;
 	}
-	if (message->is_cached) {
+	err = file_copy(c->files, message, body, fd_out);
+	if (err == 0)
+		err = db_message_set_kept(conn, message->id, true, 0, 0);
+	return err < 0 ? err : now.is_cached;
+}
+
+static int keep_body(struct cache *c, const struct cache_message *message,
+                     int body, int *fd_out)
+{
+	struct db_conn *conn;
+	auto_fd int fd = -1;
+	int err = begin(c, &conn);
+	if (err < 0)
+		return err;
+	int was_cached = keep(c, conn, message, body, &fd);
+	err = finish(c, conn, was_cached);
+	if (err < 0)
+		return err; /* what is left is a stray */
+	if (was_cached > 0) {
 		body_remove(c->bodies, message->id);
 		body_count(c->bodies, 0, message->size);
 	}
+	*fd_out = take_fd(&fd);
 	return 0;
 }
 
@@ -145,7 +161,7 @@ int cache_file_edit(struct cache *c, int64_t message, bool is_truncated,
 	if (m.is_kept)
 		fd = file_open(c->files, message, O_RDWR);
 	else if (is_truncated || body != NULL)
-		err = keep(c, &m, is_truncated ? -1 : body->fd, &fd);
+		err = keep_body(c, &m, is_truncated ? -1 : body->fd, &fd);
 	else
 		return -EAGAIN;
 	if (err < 0 || fd < 0)
@@ -182,6 +198,8 @@ static int renew(struct cache *c, struct db_conn *conn,
 		return journal_update(conn, &row);
 	}
 	err = journal_end(conn, &row, NULL, 0);
+	if (err == 0 && !c->can_append)
+		return journal_set_after(conn, row.id, JOURNAL_REPLACED);
 	if (err == 0)
 		err = journal_birth(conn, entry, deadline_in(WRITE_DUST_MS),
 		                    &id);
@@ -278,15 +296,16 @@ static int make(struct cache *c, const struct change *change, cache_done *done,
                 void *arg, struct cache_wait **wait_out)
 {
 	struct cache_message m;
-	bool is_mail = false;
+	bool must_last = false;
 	*wait_out = NULL;
 	int err = c->is_read_only ? -EROFS
 	                          : cache_message_get(c, change->message, &m);
 	if (err == 0)
-		err = change_is_mail(db_reader(c->db), &change->to, &is_mail);
+		err = change_must_last(db_reader(c->db), change, &m,
+		                       &must_last);
 	if (err < 0)
 		return err;
-	if (is_mail && m.is_kept) {
+	if (must_last) {
 		keeper_add(c->keeper, change, done, arg);
 		return 0;
 	}

@@ -37,7 +37,13 @@ void keeper_sync(struct keeper *k, int64_t message, cache_done *done,
 /* Make a change in a transaction of its own. */
 int change_apply(struct cache *c, const struct change *change);
 int change_unname(struct cache *c, const struct cache_entry *entry);
-/* Is what stands there mail? */
+/*
+ * Is a change a delivery, or does it make ours the only copy?  Then it must
+ * survive a power cut.  message: as it is now.
+ */
+int change_must_last(struct db_conn *conn, const struct change *change,
+                     const struct cache_message *message, bool *must_last_out);
+/* Is what stands there mail, as the server has, or is to have it? */
 int change_is_mail(struct db_conn *conn, const struct cache_entry *entry,
                    bool *is_mail_out);
 

@@ -32,6 +32,7 @@ static int change(struct cache *c, folder_change *make, void *arg)
 }
 
 struct names {
+	bool is_local; /* what is made */
 	int64_t folder, parent;
 	const char *level;
 	enum cache_place place;
@@ -47,13 +48,17 @@ static int make_folder(struct db_conn *conn, void *arg)
 	if (db_folder_find(conn, n->parent, n->level, &folder) == 0)
 		return -EEXIST;
 	err = db_folder_add(conn, n->parent, n->level, 0, NULL, &n->folder);
+	if (err == 0 && n->is_local)
+		err = db_folder_set_local(conn, n->folder, true);
 	return err < 0 ? err : db_folder_set_listed(conn, n->folder, true);
 }
 
 int cache_folder_make(struct cache *c, int64_t parent, const char *level,
                       int64_t *folder_out)
 {
-	struct names n = { .parent = parent, .level = level };
+	struct names n = { .is_local = !c->can_append,
+		           .parent = parent,
+		           .level = level };
 	int err = change(c, make_folder, &n);
 	*folder_out = n.folder;
 	return err;

@@ -54,7 +54,7 @@ static void show_server(const struct config_account *account, FILE *out)
 static int try_account(const struct config_account *account, FILE *out)
 {
 	const struct pop_config pop = { .conn = &account->imap.conn,
-		                        .keep = account->keep ||
+		                        .is_read_only =
 		                                account->imap.read_only };
 	return account->imap.conn.protocol == CONN_POP3
 	               ? pop_check(&pop, say, out)

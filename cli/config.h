@@ -23,11 +23,16 @@ struct config_account {
 	const char *name;
 	const char *state_dir, *cache_dir;
 	struct imap_config imap; /* its conn also where that is POP3's */
-	bool keep;               /* POP3: nothing is removed on the server */
+	/* POP3: mail is taken off the server, when it came so long ago. */
+	bool is_taken;
+	int64_t take_after_s;
 	enum cache_delete delete;
 	unsigned connections;
 	int interval_ms;
 	uint64_t cache_size;
+	uint64_t ahead_max;     /* 0: none */
+	const char *hook;       /* NULL: none */
+	uint64_t announce_size; /* arrivals that are fetched first */
 	const char *const *folders;
 	size_t folder_count;
 	enum fs_layout layout;

@@ -23,6 +23,7 @@ void option_target_init(struct option_target *target, struct config *config,
 			.connections = 3,
 			.interval_ms = 60 * 1000,
 			.cache_size = 2048 * MIB,
+			.announce_size = 256 * 1024,
 			.layout = FS_NESTED,
 		},
 		.config = config,
@@ -230,7 +231,25 @@ static const char *parse_layout(const char *text, struct option_target *target)
 static const char *parse_cache_size(const char *text,
                                     struct option_target *target)
 {
-	return value_size(text, &target->account.cache_size);
+	return value_size(text, MIB, &target->account.cache_size);
+}
+
+static const char *parse_announce_complete(const char *text,
+                                           struct option_target *target)
+{
+	return value_size(text, 0, &target->account.announce_size);
+}
+
+static const char *parse_hook(const char *text, struct option_target *target)
+{
+	target->account.hook = keep_copy(target, text);
+	return NULL;
+}
+
+static const char *parse_max_size(const char *text,
+                                  struct option_target *target)
+{
+	return value_size(text, 1, &target->account.ahead_max);
 }
 
 /* "qresync, move" becomes "QRESYNC,MOVE". */
@@ -258,9 +277,26 @@ static const char *parse_read_only(const char *text,
 	return value_bool(text, &target->account.imap.read_only);
 }
 
+/* yes, no, or for how many days. */
 static const char *parse_keep(const char *text, struct option_target *target)
 {
-	return value_bool(text, &target->account.keep);
+	struct config_account *account = &target->account;
+	bool is_kept = false;
+	unsigned days = 0;
+	size_t len = strlen(text);
+	account->take_after_s = 0;
+	if (len > 1 && tolower((unsigned char)text[len - 1]) == 'd') {
+		auto_free char *number = xstrndup(text, len - 1);
+		account->is_taken = true;
+		if (value_count(number, 1, 36500, &days) != NULL)
+			return "is not a number of days from 1d to 36500d";
+		account->take_after_s = (int64_t)days * 24 * 3600;
+		return NULL;
+	}
+	if (value_bool(text, &is_kept) != NULL)
+		return "is none of yes, no and a number of days; write 30d";
+	account->is_taken = !is_kept;
+	return NULL;
 }
 
 static const char *parse_delete(const char *text, struct option_target *target)
@@ -307,6 +343,10 @@ const struct config_option_entry config_options[OPTION_COUNT] = {
 	[OPTION_FOLDERS] = { "folders", true, false, parse_folders },
 	[OPTION_LAYOUT] = { "layout", true, false, parse_layout },
 	[OPTION_CACHE_SIZE] = { "cache-size", true, false, parse_cache_size },
+	[OPTION_ANNOUNCE_COMPLETE] = { "announce-complete", true, false,
+	                               parse_announce_complete },
+	[OPTION_HOOK] = { "hook", true, false, parse_hook },
+	[OPTION_MAX_SIZE] = { "max-size", true, false, parse_max_size },
 	[OPTION_DISABLE] = { "disable", true, false, parse_disable },
 	[OPTION_READ_ONLY] = { "read-only", true, false, parse_read_only },
 	[OPTION_KEEP] = { "keep", true, false, parse_keep },

@@ -150,7 +150,8 @@ void control_answer(int fd, const char *text)
 	(void)write_all(fd, text, deadline_in(TAKING_MS));
 }
 
-int control_ask(const char *dir, const char *request, struct strbuf *answer)
+static int connect_and_ask(const char *dir, const char *request,
+                           int64_t deadline)
 {
 	auto_fd int dir_fd = dir_open(dir);
 	if (dir_fd < 0)
@@ -162,10 +163,22 @@ int control_ask(const char *dir, const char *request, struct strbuf *answer)
 	struct sockaddr_un address = address_in(dir_fd);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
-	int64_t deadline = deadline_in(ANSWER_MS);
 	int err = write_all(fd, request, deadline);
 	if (err == 0)
 		err = write_all(fd, "\n", deadline);
+	return err < 0 ? err : take_fd(&fd);
+}
+
+int control_open(const char *dir, const char *request)
+{
+	return connect_and_ask(dir, request, deadline_in(ANSWER_MS));
+}
+
+int control_ask(const char *dir, const char *request, struct strbuf *answer)
+{
+	int64_t deadline = deadline_in(ANSWER_MS);
+	auto_fd int fd = connect_and_ask(dir, request, deadline);
+	int err = fd < 0 ? fd : 0;
 	while (err == 0 && answer->len < ANSWER_MAX) {
 		err = wait_for(fd, POLLIN, deadline);
 		if (err < 0)

@@ -31,6 +31,12 @@ void control_answer(int fd, const char *text);
 void control_unlink(const char *dir);
 
 /*
+ * Connect to who listens in dir, and ask.  Returns a non-blocking descriptor to
+ * read the answer from; errors as below.
+ */
+int control_open(const char *dir, const char *request);
+
+/*
  * Ask who listens in dir.  Returns 0 and appends the answer; -ECONNREFUSED or
  * -ENOENT: nobody; -ETIMEDOUT; or -errno.
  */

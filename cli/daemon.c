@@ -61,8 +61,8 @@ static int open_services(struct daemon *d)
 	for (size_t i = 0; i < d->config->account_count; i++) {
 		const struct config_account *account = d->config->accounts[i];
 		auto_free char *why = NULL;
-		int err = service_open(&d->services[i], account, &why);
-		d->services[i].mountpoint = d->config->mountpoint;
+		int err = service_open(&d->services[i], account,
+		                       d->config->mountpoint, &why);
 		d->services[i].is_single = d->config->is_single;
 		d->service_count++;
 		if (err < 0) {
@@ -72,6 +72,13 @@ static int open_services(struct daemon *d)
 		}
 	}
 	return 0;
+}
+
+/* In a thread of the mount's. */
+static void on_event(void *arg, const struct fs_event *event)
+{
+	struct daemon *d = arg;
+	events_tell(&d->services[event->account].events, event);
 }
 
 static int open_mount(struct daemon *d, struct fs_account *accounts)
@@ -88,6 +95,8 @@ static int open_mount(struct daemon *d, struct fs_account *accounts)
 		.account_count = d->service_count,
 		.is_single = d->config->is_single,
 		.options = d->config->options,
+		.on_event = on_event,
+		.event_arg = d,
 	};
 	auto_free char *why = NULL;
 	int err = fs_open(&config, &d->fs, &why);
@@ -247,7 +256,7 @@ static int loop(struct daemon *d)
 		if (deadline_left(tick) > 0)
 			continue;
 		for (size_t i = 0; i < d->service_count; i++)
-			cache_tick(d->services[i].cache);
+			service_tick(&d->services[i]);
 		tick = deadline_in(TICK_MS);
 	}
 }

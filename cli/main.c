@@ -15,6 +15,7 @@
 #include "cli/check.h"
 #include "cli/config.h"
 #include "cli/daemon.h"
+#include "cli/events.h"
 #include "cli/exit_code.h"
 #include "cli/import.h"
 #include "cli/mountpoint.h"
@@ -132,6 +133,8 @@ static int run_command(const struct options *options,
 		return changes_order(accounts, count, CHANGES_UNDO);
 	case COMMAND_RETRY:
 		return changes_order(accounts, count, CHANGES_RETRY);
+	case COMMAND_EVENTS:
+		return events_show(accounts, count);
 	case COMMAND_MOUNT:
 		return run_mount(options, accounts, count);
 	case COMMAND_UNMOUNT:
@@ -242,6 +245,7 @@ static int run(const struct options *options)
 	case COMMAND_CONFIRM:
 	case COMMAND_UNDO:
 	case COMMAND_RETRY:
+	case COMMAND_EVENTS:
 		return run_with_config(options);
 	case COMMAND_IMPORT:
 		return import_run(options->words[0], options->words[1]);

@@ -18,11 +18,12 @@ const char options_usage[] =
 	"       mailmount sync [--timeout TIME] [ACCOUNT...]\n"
 	"       mailmount queue [--json | --export DIR] [ACCOUNT]\n"
 	"       mailmount confirm | undo | retry [ACCOUNT]\n"
+	"       mailmount events [ACCOUNT...]\n"
 	"       mailmount import MBOX MAILDIR\n"
 	"       mailmount export MAILDIR MBOX\n"
 	"\n"
 	"  -f, --foreground   stay in the foreground, log to standard error\n"
-	"  -o OPTION,...      mount options: allow_other, allow_root,\n"
+	"  -o OPTION,...      mount options: ro, allow_other, allow_root,\n"
 	"                     auto_unmount, config=FILE\n"
 	"  -u, --unmount      unmount DIR\n"
 	"  -v, --verbose      say more; twice: everything\n"
@@ -61,18 +62,19 @@ static const struct option long_options[] = {
 
 /* What fstab and mount(8) put into every list: nothing to us. */
 static const char *const ignored[] = {
-	"rw",          "ro",         "defaults", "auto",     "noauto",
-	"user",        "nouser",     "users",    "owner",    "group",
-	"nofail",      "_netdev",    "dev",      "nodev",    "suid",
-	"nosuid",      "exec",       "noexec",   "async",    "sync",
-	"dirsync",     "atime",      "noatime",  "relatime", "norelatime",
-	"strictatime", "nodiratime", "diratime", "lazytime", "nolazytime",
+	"rw",         "defaults", "auto",     "noauto",     "user",
+	"nouser",     "users",    "owner",    "group",      "nofail",
+	"_netdev",    "dev",      "nodev",    "suid",       "nosuid",
+	"exec",       "noexec",   "async",    "sync",       "dirsync",
+	"atime",      "noatime",  "relatime", "norelatime", "strictatime",
+	"nodiratime", "diratime", "lazytime", "nolazytime",
 };
 
 static const char *const passed_on[] = {
 	"allow_other",
 	"allow_root",
 	"auto_unmount",
+	"ro",
 };
 
 static bool is_one_of(const char *word, const char *const *list, size_t count)
@@ -186,6 +188,7 @@ static const struct subcommand {
 	{ "confirm", COMMAND_CONFIRM, 0, 1, "[ACCOUNT]" },
 	{ "undo", COMMAND_UNDO, 0, 1, "[ACCOUNT]" },
 	{ "retry", COMMAND_RETRY, 0, 1, "[ACCOUNT]" },
+	{ "events", COMMAND_EVENTS, 0, INT_MAX, "[ACCOUNT...]" },
 	{ "import", COMMAND_IMPORT, 2, 2, "MBOX MAILDIR" },
 	{ "export", COMMAND_EXPORT, 2, 2, "MAILDIR MBOX" },
 };

@@ -16,18 +16,29 @@
 #include "util/mem.h"
 
 int service_open(struct service *s, const struct config_account *account,
-                 char **why_out)
+                 const char *mountpoint, char **why_out)
 {
-	*s = (struct service){ .account = account, .control_fd = -1 };
+	*s = (struct service){
+		.account = account,
+		.mountpoint = mountpoint,
+		.control_fd = -1,
+		.hook = { .command = account->hook, .account = account->name },
+	};
+	events_init(&s->events, account->name, mountpoint);
 	struct cache_config config = {
 		.account = account->name,
 		.state_dir = account->state_dir,
 		.cache_dir = account->cache_dir,
 		.size_limit = account->cache_size,
+		.ahead_max = account->ahead_max,
 		.timeout_ms = account->imap.conn.timeout_ms,
 		.interval_ms = account->interval_ms,
+		.announce_bytes = account->announce_size,
 		.is_read_only = account->imap.read_only,
 		.delete = account->delete,
+		.is_taken = account->is_taken &&
+		            account->imap.conn.protocol == CONN_POP3,
+		.take_after_s = account->take_after_s,
 		.folders = account->folders,
 		.folder_count = account->folder_count,
 	};
@@ -53,7 +64,7 @@ static int make_remote(const struct config_account *account,
                        struct remote **remote_out)
 {
 	const struct pop_config pop = { .conn = &account->imap.conn,
-		                        .keep = account->keep ||
+		                        .is_read_only =
 		                                account->imap.read_only };
 	return account->imap.conn.protocol == CONN_POP3
 	               ? pop_remote_new(&pop, remote_out)
@@ -125,6 +136,20 @@ void service_release(struct service *s)
 	}
 	if (s->cache != NULL)
 		cache_close(take(s->cache));
+	events_release(&s->events);
+	hook_release(&s->hook);
+}
+
+void service_tick(struct service *s)
+{
+	struct cache_status status;
+	cache_tick(s->cache);
+	events_tick(&s->events);
+	struct hook_news news = events_take_news(&s->events);
+	bool has_news = news.is_any || s->hook.news.is_any;
+	if (has_news)
+		cache_status(s->cache, &status);
+	hook_step(&s->hook, news, has_news && status.is_online);
 }
 
 static char *answer_status(struct service *s)
@@ -190,6 +215,10 @@ void service_answer(struct service *s)
 	auto_fd int fd = control_accept(s->control_fd, request);
 	if (fd < 0)
 		return;
+	if (strcmp(request, "events") == 0) {
+		events_add(&s->events, take_fd(&fd));
+		return;
+	}
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		if (strcmp(request, requests[i].request) == 0) {
 			auto_free char *text = requests[i].answer(s);

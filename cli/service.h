@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "cli/config.h"
+#include "cli/events.h"
 #include "util/wake.h"
 
 /* How the folders' first listing stands; or -errno: it failed. */
@@ -23,6 +24,8 @@ struct service {
 	int control_fd;
 	_Atomic int first_list;
 	bool is_failure_told;
+	struct events events;
+	struct hook hook;
 };
 
 /*
@@ -30,7 +33,7 @@ struct service {
  * -errno and one line in *why_out, to be freed.  Release in either case.
  */
 int service_open(struct service *s, const struct config_account *account,
-                 char **why_out);
+                 const char *mountpoint, char **why_out);
 
 /*
  * Start the sessions, before the file system reads the cache.  wake is
@@ -43,6 +46,9 @@ int service_start(struct service *s, struct wake *wake);
 void services_stop(struct service *services, size_t count);
 
 void service_release(struct service *s);
+
+/* Once a second. */
+void service_tick(struct service *s);
 
 /* Answer one caller of the control socket. */
 void service_answer(struct service *s);

@@ -75,7 +75,7 @@ const char *value_duration(const char *text, int min_s, int max_s, int *ms_out)
 	return NULL;
 }
 
-const char *value_size(const char *text, uint64_t *bytes_out)
+const char *value_size(const char *text, uint64_t min, uint64_t *bytes_out)
 {
 	static const uint64_t factors[] = { 1, 1ULL << 10, 1ULL << 20,
 		                            1ULL << 30, 1ULL << 40 };
@@ -88,7 +88,7 @@ const char *value_size(const char *text, uint64_t *bytes_out)
 		return "has no known unit; write 500M or 2G";
 	if (number > INT64_MAX / factor)
 		return "is too much";
-	if (number * factor < factors[2])
+	if (number * factor < min)
 		return "is too little; at least 1M";
 	*bytes_out = number * factor;
 	return NULL;

@@ -15,8 +15,8 @@ const char *value_bool(const char *text, bool *is_out);
 /* "90", "90s", "5m", "1h"; both bounds in seconds and allowed. */
 const char *value_duration(const char *text, int min_s, int max_s, int *ms_out);
 
-/* Bytes: "500M"; K, M, G, T are powers of 1024; at least a megabyte. */
-const char *value_size(const char *text, uint64_t *bytes_out);
+/* Bytes: "500M"; K, M, G, T are powers of 1024; min is 0 or a megabyte. */
+const char *value_size(const char *text, uint64_t min, uint64_t *bytes_out);
 
 const char *value_count(const char *text, unsigned min, unsigned max,
                         unsigned *count_out);

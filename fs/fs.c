@@ -22,6 +22,8 @@
 #include "fs/mount.h"
 #include "fs/notify.h"
 #include "fs/ops.h"
+#include "fs/replay.h"
+#include "fs/where.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/mem.h"
@@ -39,6 +41,8 @@ struct fs {
 	struct ops ops;
 	struct fuse_session *session;
 	struct notify *notify;
+	struct replay *replay;
+	struct where where;
 	char *path;
 	struct wake wake; /* to the fuse thread */
 	struct wake end;  /* from it: the mount was taken away */
@@ -176,8 +180,18 @@ int fs_open(const struct fs_config *config, struct fs **fs_out, char **why_out)
 	}
 	fs->ops.session = fs->session;
 	tree_init(&fs->ops.tree, config);
-	fs->notify = notify_new(fs->session, config);
+	fs->replay = replay_new(fs->path, &fs->ops.tree);
+	where_init(&fs->where, &fs->wake);
+	const struct notify_config told = {
+		.session = fs->session,
+		.replay = fs->replay,
+		.where = &fs->where,
+		.tree = &fs->ops.tree,
+	};
+	fs->notify = notify_new(&told, config);
 	fs->ops.notify = fs->notify;
+	fs->ops.replay = fs->replay;
+	fs->ops.seen = xcalloc(config->account_count, sizeof(*fs->ops.seen));
 	*fs_out = fs;
 	return 0;
 }
@@ -213,6 +227,7 @@ static void *fuse_main(void *arg)
 		if (fds[1].revents) {
 			wake_clear(&fs->wake);
 			pendings_resume(&fs->ops.pendings);
+			where_answer(&fs->where, &fs->ops.tree, fs->ops.seen);
 			spins = SPINS;
 		}
 		if (fds[0].revents && serve(fs, &buf))
@@ -259,7 +274,13 @@ void fs_close(struct fs *fs)
 		fuse_session_unmount(fs->session);
 	if (fs->session)
 		fuse_session_destroy(fs->session);
+	if (fs->notify)
+		where_release(&fs->where);
 	notify_free(fs->notify);
+	replay_free(fs->replay);
+	for (size_t i = 0; fs->ops.seen && i < fs->ops.tree.account_count; i++)
+		seen_release(&fs->ops.seen[i]);
+	free(fs->ops.seen);
 	pendings_release(&fs->ops.pendings);
 	open_release(&fs->ops.open);
 	tree_release(&fs->ops.tree);

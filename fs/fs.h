@@ -27,6 +27,22 @@ struct fs_account {
 	bool is_read_only; /* what its cache says to every writing call */
 };
 
+/* What happened to a message, not by a program that uses the mount. */
+enum fs_event_kind {
+	FS_ARRIVED,
+	FS_CHANGED, /* it has another name */
+	FS_REMOVED,
+	FS_LOST, /* so much that not all of it was told */
+};
+
+struct fs_event {
+	enum fs_event_kind kind;
+	unsigned account; /* its index in fs_config */
+	/* Below the mountpoint; NULL if there is none. */
+	const char *path; /* what it is called now */
+	const char *old;  /* what it was called */
+};
+
 /* All borrowed until fs_close(). */
 struct fs_config {
 	const char *mountpoint;
@@ -34,6 +50,12 @@ struct fs_config {
 	size_t account_count;
 	bool is_single;      /* the one account is the mount's root */
 	const char *options; /* for the kernel, by commas: allow_other,… */
+	/*
+	 * Told after the kernel and those who watch the mount, in one thread of
+	 * the mount's; must not use it, or wait.  NULL: nobody.
+	 */
+	void (*on_event)(void *arg, const struct fs_event *event);
+	void *event_arg;
 };
 
 struct fs;

@@ -1,70 +1,16 @@
-/*
- * Two lists, both guarded by the lock and taken whole by the thread:
- *
- *	names	file names that no longer lead where they did
- *	dirs	directories whose content or date changed; each once
- *
- * When the names are too many, further ones only mark their directory as
- * dropped: the kernel then forgets its entry in the directory above, and with
- * it all names below.  They come back as they are used, at one lookup each.
- */
-#include "fs/notify.h"
+#include "fs/notify_list.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FUSE_USE_VERSION 314
-#include <fuse_lowlevel.h>
-
-#include "fs/maildir.h"
+#include "fs/replay.h"
+#include "fs/where.h"
 #include "util/mem.h"
 
-/* Some 2 MB, and 25 ms of the kernel's time. */
+/* Some 6 MB, and 25 ms of the kernel's time. */
+#define MOVES_MAX 8192
 #define NAMES_MAX 8192
-
-struct notify_name {
-	fuse_ino_t dir;
-	char name[MAILDIR_NAME_MAX + 1];
-};
-
-struct notify_dir {
-	fuse_ino_t number;
-	const char *name; /* to be dropped by, a literal; NULL: it is not */
-	/*
-	 * Directories it may stand in; a Maildir++ INBOX's is the account's
-	 * root, and a listener is not told which folder that is.  Dropping a
-	 * name that is not there does nothing.
-	 */
-	fuse_ino_t above[2];
-};
-
-struct notify_list {
-	struct notify_name *names;
-	size_t name_count, name_capacity;
-	struct notify_dir *dirs;
-	size_t dir_count, dir_capacity;
-};
-
-/* What a listener's argument points to. */
-struct notify_account {
-	struct notify *notify;
-	unsigned index;
-	const struct fs_account *account; /* borrowed from fs_config */
-	fuse_ino_t root;
-};
-
-struct notify {
-	struct fuse_session *session;
-	struct notify_account *accounts;
-	pthread_t thread;
-	bool is_started; /* main thread */
-
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool is_stopping;        /* guarded by lock */
-	struct notify_list list; /* guarded by lock */
-};
 
 static struct notify_dir *dir_locked(struct notify *n, fuse_ino_t number)
 {
@@ -128,31 +74,88 @@ static fuse_ino_t place_number(const struct notify_account *a, int64_t folder,
 	               : inode_number(INODE_FOLDER, a->index, folder);
 }
 
-static void entry_moved(void *arg, const struct cache_entry *old)
+static void fill_side(const struct notify_account *a,
+                      const struct cache_entry *entry, fuse_ino_t dir,
+                      struct notify_side *side_out)
+{
+	side_out->folder = entry->folder;
+	side_out->place = entry->place;
+	side_out->dir = dir;
+	maildir_message_name(entry, a->account->name, side_out->name);
+}
+
+static void drop_dir_locked(const struct notify_account *a,
+                            const struct cache_entry *old, fuse_ino_t number,
+                            const char *name)
+{
+	struct notify_dir *dir = dir_locked(a->notify, number);
+	dir->name = name;
+	dir->above[0] = inode_number(INODE_FOLDER, a->index, old->folder);
+	dir->above[1] = a->root;
+}
+
+static struct notify_move *move_locked(struct notify_account *a)
+{
+	struct notify_list *l = &a->notify->list;
+	if (l->move_count == l->move_capacity) {
+		l->move_capacity = l->move_capacity ? l->move_capacity * 2 : 16;
+		l->moves = xrealloc(l->moves,
+		                    l->move_capacity * sizeof(*l->moves));
+	}
+	struct notify_move *move = &l->moves[l->move_count++];
+	*move = (struct notify_move){ .account = a };
+	return move;
+}
+
+static void add_move_locked(struct notify_account *a,
+                            const struct cache_entry *old, fuse_ino_t old_dir,
+                            const struct cache_entry *now, fuse_ino_t now_dir)
+{
+	struct notify_move *move = move_locked(a);
+	move->message = old ? old->message : now->message;
+	if (old)
+		fill_side(a, old, old_dir, &move->old);
+	if (now)
+		fill_side(a, now, now_dir, &move->now);
+	dir_locked(a->notify, now ? now_dir : old_dir)->moves =
+		a->notify->list.move_count;
+}
+
+static void lose_locked(struct notify_account *a)
+{
+	if (!a->is_lost)
+		move_locked(a)->is_lost = true;
+	a->is_lost = true;
+}
+
+static void entry_moved(void *arg, const struct cache_entry *old,
+                        const struct cache_entry *now)
 {
 	struct notify_account *a = arg;
 	struct notify *n = a->notify;
-	const char *name;
-	fuse_ino_t dir = place_number(a, old->folder, old->place, &name);
+	const char *name = NULL, *now_name;
+	fuse_ino_t old_dir = 0, now_dir = 0;
+	if (old)
+		old_dir = place_number(a, old->folder, old->place, &name);
+	if (now)
+		now_dir = place_number(a, now->folder, now->place, &now_name);
 	pthread_mutex_lock(&n->lock);
-	if (n->list.name_count < NAMES_MAX || !name) {
-		maildir_message_name(old, a->account->name,
-		                     name_locked(n, dir)->name);
-	} else {
-		struct notify_dir *dropped = dir_locked(n, dir);
-		dropped->name = name;
-		dropped->above[0] =
-			inode_number(INODE_FOLDER, a->index, old->folder);
-		dropped->above[1] = a->root;
-	}
+	bool has_room = n->list.move_count < MOVES_MAX || (old && !name);
+	if (has_room)
+		add_move_locked(a, old, old_dir, now, now_dir);
+	else
+		lose_locked(a);
+	if (!has_room && old)
+		drop_dir_locked(a, old, old_dir, name);
 	pthread_cond_signal(&n->changed);
 	pthread_mutex_unlock(&n->lock);
 }
 
 void notify_entry_moved(struct notify *n, unsigned account,
-                        const struct cache_entry *old)
+                        const struct cache_entry *old,
+                        const struct cache_entry *now)
 {
-	entry_moved(&n->accounts[account], old);
+	entry_moved(&n->accounts[account], old, now);
 	entries_changed(&n->accounts[account], old->folder);
 }
 
@@ -173,6 +176,37 @@ static void folders_changed(void *arg, int64_t parent, const char *gone)
 	pthread_mutex_unlock(&n->lock);
 }
 
+static void folder_moved(void *arg, const struct cache_folder *old,
+                         const struct cache_folder *now)
+{
+	struct notify_account *a = arg;
+	struct notify *n = a->notify;
+	const struct cache_folder *folder = now ? now : old;
+	/* What is gone has no path, which a Maildir++ name is made of. */
+	if (!now && a->account->layout != FS_NESTED)
+		return;
+	pthread_mutex_lock(&n->lock);
+	struct notify_list *l = &n->list;
+	if (l->folder_count < REPLAY_MAX) {
+		if (l->folder_count == l->folder_capacity) {
+			l->folder_capacity = l->folder_capacity * 2 + 16;
+			l->folders = xrealloc(l->folders,
+			                      l->folder_capacity *
+			                              sizeof(*l->folders));
+		}
+		struct notify_folder *f = &l->folders[l->folder_count++];
+		*f = (struct notify_folder){
+			.account = a,
+			.is_gone = !now,
+			.parent = folder->parent,
+			.id = folder->id,
+		};
+		maildir_level_encode(folder->level, f->name);
+	}
+	pthread_cond_signal(&n->changed);
+	pthread_mutex_unlock(&n->lock);
+}
+
 /* Needs no lock of the kernel's, so it is done at once: docs/house-style.md 7. */
 static void size_known(void *arg, int64_t message)
 {
@@ -187,28 +221,16 @@ static const struct cache_listener LISTENER = {
 	.entries_changed = entries_changed,
 	.entry_moved = entry_moved,
 	.folders_changed = folders_changed,
+	.folder_moved = folder_moved,
 	.size_known = size_known,
 };
 
-/* What the kernel does not know it need not be told: -ENOENT is fine. */
-static void drop_entry(struct fuse_session *session, fuse_ino_t dir,
-                       const char *name)
+static void release_list(struct notify_list *l)
 {
-	(void)fuse_lowlevel_notify_inval_entry(session, dir, name,
-	                                       strlen(name));
-}
-
-static void tell(struct fuse_session *session, const struct notify_list *l)
-{
-	for (size_t i = 0; i < l->name_count; i++)
-		drop_entry(session, l->names[i].dir, l->names[i].name);
-	for (size_t i = 0; i < l->dir_count; i++) {
-		const struct notify_dir *dir = &l->dirs[i];
-		for (int k = 0; dir->name && k < 2; k++)
-			drop_entry(session, dir->above[k], dir->name);
-		(void)fuse_lowlevel_notify_inval_inode(session, dir->number, -1,
-		                                       0);
-	}
+	free(l->folders);
+	free(l->moves);
+	free(l->names);
+	free(l->dirs);
 }
 
 static void *notify_main(void *arg)
@@ -216,27 +238,36 @@ static void *notify_main(void *arg)
 	struct notify *n = arg;
 	pthread_mutex_lock(&n->lock);
 	while (!n->is_stopping) {
-		if (n->list.name_count == 0 && n->list.dir_count == 0) {
+		if (n->list.move_count + n->list.name_count +
+		            n->list.dir_count + n->list.folder_count ==
+		    0) {
 			pthread_cond_wait(&n->changed, &n->lock);
 			continue;
 		}
 		struct notify_list list = n->list;
 		n->list = (struct notify_list){ 0 };
+		for (size_t i = 0; i < n->account_count; i++)
+			n->accounts[i].is_lost = false;
 		pthread_mutex_unlock(&n->lock);
-		tell(n->session, &list);
-		free(list.names);
-		free(list.dirs);
+		notify_tell(n, &list);
+		release_list(&list);
 		pthread_mutex_lock(&n->lock);
 	}
 	pthread_mutex_unlock(&n->lock);
 	return NULL;
 }
 
-struct notify *notify_new(struct fuse_session *session,
+struct notify *notify_new(const struct notify_config *told,
                           const struct fs_config *config)
 {
 	struct notify *n = xmalloc(sizeof(*n));
-	n->session = session;
+	n->session = told->session;
+	n->replay = told->replay;
+	n->where = told->where;
+	n->tree = told->tree;
+	n->account_count = config->account_count;
+	n->on_event = config->on_event;
+	n->event_arg = config->event_arg;
 	pthread_mutex_init(&n->lock, NULL);
 	pthread_cond_init(&n->changed, NULL);
 	n->accounts = xcalloc(config->account_count, sizeof(*n->accounts));
@@ -268,6 +299,8 @@ void notify_stop(struct notify *n)
 	n->is_stopping = true;
 	pthread_cond_signal(&n->changed);
 	pthread_mutex_unlock(&n->lock);
+	replay_stop(n->replay);
+	where_stop(n->where);
 	(void)pthread_join(n->thread, NULL);
 	n->is_started = false;
 }
@@ -276,8 +309,7 @@ void notify_free(struct notify *n)
 {
 	if (!n)
 		return;
-	free(n->list.names);
-	free(n->list.dirs);
+	release_list(&n->list);
 	free(n->accounts);
 	pthread_cond_destroy(&n->changed);
 	pthread_mutex_destroy(&n->lock);

@@ -11,12 +11,20 @@
 
 struct fuse_session;
 struct notify;
+struct replay;
+struct tree;
+struct where;
 
-/*
- * Listen to the caches.  is_single, accounts as in fs_config; session is
- * borrowed, and must outlive the caches' threads.
- */
-struct notify *notify_new(struct fuse_session *session,
+/* All borrowed; they must outlive the caches' threads. */
+struct notify_config {
+	struct fuse_session *session;
+	struct replay *replay;
+	struct where *where;
+	const struct tree *tree;
+};
+
+/* Listen to the caches.  is_single, accounts as in fs_config. */
+struct notify *notify_new(const struct notify_config *told,
                           const struct fs_config *config);
 
 /*
@@ -24,7 +32,8 @@ struct notify *notify_new(struct fuse_session *session,
  * for as a rename.
  */
 void notify_entry_moved(struct notify *n, unsigned account,
-                        const struct cache_entry *old);
+                        const struct cache_entry *old,
+                        const struct cache_entry *now);
 
 /* Returns 0 or -errno. */
 int notify_start(struct notify *n);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/replay.h"
 #include "util/cleanup.h"
 #include "util/mem.h"
 
@@ -99,9 +100,19 @@ void ops_fill_entry(const struct tree *t, const struct stat *st,
 		entry_out->entry_timeout = FOLDER_TIMEOUT_S;
 }
 
+/* Of a Maildir whose new or cur it is shown. */
+static void note_shown(const struct ops *ops, const struct stat *st)
+{
+	struct inode node;
+	if (S_ISDIR(st->st_mode) && tree_node(&ops->tree, st->st_ino, &node) &&
+	    (node.kind == INODE_NEW || node.kind == INODE_CUR))
+		seen_add(&ops->seen[node.account], node.id);
+}
+
 void ops_reply_entry(fuse_req_t req, const struct stat *st)
 {
 	struct fuse_entry_param entry;
+	note_shown(ops_of(req), st);
 	ops_fill_entry(&ops_of(req)->tree, st, &entry);
 	(void)fuse_reply_entry(req, &entry);
 }
@@ -156,6 +167,8 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct ops *ops = ops_of(req);
 	struct inode dir;
+	if (replay_lookup(ops->replay, req, parent, name))
+		return;
 	int err = ops_node(req, parent, &dir);
 	if (err == 0)
 		err = lookup_now(req, &dir, name);
@@ -255,6 +268,8 @@ static size_t add_item(fuse_req_t req, const struct tree_item *item, bool plus,
 	ops_fill_entry(&ops_of(req)->tree, &item->st, &entry);
 	if (names_only || item->cookie <= TREE_COOKIE_PARENT)
 		entry.ino = 0;
+	else
+		note_shown(ops_of(req), &item->st);
 	return fuse_add_direntry_plus(req, buf, size, item->name, &entry,
 	                              (off_t)item->cookie);
 }

@@ -10,16 +10,20 @@
 
 #include "fs/open.h"
 #include "fs/pending.h"
+#include "fs/seen.h"
 #include "fs/tree.h"
 
 struct notify;
+struct replay;
 
 struct ops {
 	struct tree tree;
 	struct pendings pendings;
 	struct open_files open;
 	struct fuse_session *session; /* borrowed from struct fs */
-	struct notify *notify;        /* the same */
+	struct notify *notify;        /* the same; and replay */
+	struct replay *replay;
+	struct seen *seen; /* of each account */
 };
 
 extern const struct fuse_lowlevel_ops OPS;

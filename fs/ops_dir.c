@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "fs/replay.h"
+
 /* Where a directory is to be. */
 struct spot {
 	int64_t parent;
@@ -104,6 +106,9 @@ void ops_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	struct tree_found found;
 	struct inode dir;
+	if (replay_change(ops_of(req)->replay, req, INJECTOR_MKDIR, parent,
+	                  name))
+		return;
 	int err = ops_find(req, parent, name, &dir, &found);
 	if (err == 0)
 		err = -EEXIST;
@@ -143,6 +148,9 @@ void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct tree_found found;
 	struct inode dir;
+	if (replay_change(ops_of(req)->replay, req, INJECTOR_RMDIR, parent,
+	                  name))
+		return;
 	int err = ops_find(req, parent, name, &dir, &found);
 	if (err == 0)
 		err = remove_dir(req, &dir, name, &found);

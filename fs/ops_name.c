@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fs/replay.h"
+
 static void link_reply(fuse_req_t req, fuse_ino_t ino)
 {
 	struct inode node;
@@ -76,6 +78,9 @@ void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct tree_found found;
 	struct inode dir;
+	if (replay_change(ops_of(req)->replay, req, INJECTOR_UNLINK, parent,
+	                  name))
+		return;
 	int err = ops_find(req, parent, name, &dir, &found);
 	if (err == 0 && found.node.kind != INODE_MESSAGE)
 		err = -EISDIR;
@@ -168,6 +173,9 @@ static int rename_any(fuse_req_t req, fuse_ino_t parent, const char *name,
 void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
                 fuse_ino_t to_parent, const char *to_name, unsigned flags)
 {
+	if (replay_rename(ops_of(req)->replay, req, parent, name, to_parent,
+	                  to_name))
+		return;
 	int err = rename_any(req, parent, name, to_parent, to_name, flags);
 	if (err < 0)
 		ops_reply_err(req, err);

@@ -175,9 +175,12 @@ static void flags_reply(fuse_req_t req, fuse_ino_t ino,
                         const struct cache_entry *old, int err)
 {
 	struct ops *ops = ops_of(req);
+	struct cache_entry now;
 	struct inode node;
-	if (err == 0 && tree_node(&ops->tree, ino, &node))
-		notify_entry_moved(ops->notify, node.account, old);
+	if (err == 0 && tree_node(&ops->tree, ino, &node) &&
+	    cache_entry_find(tree_account(&ops->tree, &node)->cache,
+	                     old->folder, old->identity, &now) == 0)
+		notify_entry_moved(ops->notify, node.account, old, &now);
 	ops_reply_err(req, err);
 }
 

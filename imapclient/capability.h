@@ -27,6 +27,8 @@ enum imap_capability {
 	IMAP_CAP_MOVE = 1 << 14,
 	IMAP_CAP_MULTIAPPEND = 1 << 15,
 	IMAP_CAP_UIDPLUS = 1 << 16,
+	IMAP_CAP_IDLE = 1 << 17,
+	IMAP_CAP_NOTIFY = 1 << 18,
 };
 
 #define IMAP_LITERAL_MINUS_MAX 4096 /* RFC 7888 5 */

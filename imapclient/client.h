@@ -15,14 +15,18 @@ struct imap_folder {
 	unsigned attributes;
 	int64_t count;
 	char *state;
+	unsigned has_items; /* 1 << enum imap_status_item */
+	uint64_t items[IMAP_STATUS_ITEMS];
 	bool has_status; /* it was asked for, or answered */
+	bool has_news;   /* NOTIFY told of it */
 };
 
 struct imap_folders {
 	struct imap_folder *list;
 	size_t count, capacity;
-	size_t at;   /* the next to be given */
-	size_t hint; /* where the last STATUS belonged */
+	size_t at;    /* the next to be given */
+	size_t hint;  /* where the last STATUS belonged */
+	size_t marks; /* those with has_news */
 };
 
 enum imap_pull_step {
@@ -115,6 +119,13 @@ static inline struct imap_remote *imap_remote_of(struct remote *r)
 
 int imap_folder_list(struct imap_remote *c);
 int imap_folder_next(struct imap_remote *c, struct remote_folder *out);
+/*
+ * A LIST or STATUS that came by NOTIFY: mark the folder if it changed.  False:
+ * what it tells is no matter of one known folder.
+ */
+bool imap_folder_hear(struct imap_folders *all, const struct imap_response *r);
+/* A marked folder: 1, and the mark is taken off; 0: none is. */
+int imap_folder_take_news(struct imap_folders *all, const char **folder_out);
 void imap_folders_release(struct imap_folders *folders);
 
 int imap_pull_begin(struct imap_remote *c, const char *folder,
@@ -161,5 +172,8 @@ int imap_manage_delete(struct imap_remote *c, const char *folder);
 int imap_manage_rename(struct imap_remote *c, const char *from, const char *to);
 int imap_manage_subscribe(struct imap_remote *c, const char *folder,
                           bool is_wanted);
+
+/* As remote_wait(). */
+int imap_wait(struct imap_remote *c, int64_t deadline, const char **folder_out);
 
 #endif

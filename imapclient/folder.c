@@ -68,13 +68,19 @@ static bool is_same_mailbox(const char *wire, const char *other, size_t len)
 
 static void set_status(struct imap_folder *f, const struct imap_status *status)
 {
-	const uint64_t *items = status->items;
+	const uint64_t *items = f->items;
 	f->has_status = true;
+	/* NOTIFY names only those that changed. */
+	f->has_items |= status->has;
+	for (size_t i = 0; i < IMAP_STATUS_ITEMS; i++) {
+		if ((status->has & 1U << i) != 0)
+			f->items[i] = status->items[i];
+	}
 	if ((status->has & 1U << IMAP_STATUS_MESSAGES) != 0 &&
 	    items[IMAP_STATUS_MESSAGES] <= INT64_MAX)
 		f->count = (int64_t)items[IMAP_STATUS_MESSAGES];
 	/* Without a modseq, flags may change and the rest stay equal. */
-	if (status->has != (1U << IMAP_STATUS_ITEMS) - 1 ||
+	if (f->has_items != (1U << IMAP_STATUS_ITEMS) - 1 ||
 	    items[IMAP_STATUS_HIGHESTMODSEQ] == 0)
 		return;
 	free(f->state);
@@ -87,20 +93,65 @@ static void set_status(struct imap_folder *f, const struct imap_status *status)
 }
 
 /* They come in the order of the list: look from where the last one was. */
-static void add_status(struct imap_folders *all,
-                       const struct imap_status *status)
+static struct imap_folder *find(struct imap_folders *all, struct imap_text name)
 {
 	auto_strbuf struct strbuf wire = { 0 };
-	imap_text_add(status->name, &wire);
+	imap_text_add(name, &wire);
 	for (size_t i = 0; i < all->count; i++) {
 		size_t at = (all->hint + i) % all->count;
 		if (is_same_mailbox(all->list[at].wire, strbuf_text(&wire),
 		                    wire.len)) {
-			set_status(&all->list[at], status);
 			all->hint = at;
-			return;
+			return &all->list[at];
 		}
 	}
+	return NULL;
+}
+
+static void add_status(struct imap_folders *all,
+                       const struct imap_status *status)
+{
+	struct imap_folder *f = find(all, status->name);
+	if (f != NULL)
+		set_status(f, status);
+}
+
+static bool is_changed(struct imap_folder *f, const struct imap_status *status)
+{
+	auto_free char *before = take(f->state);
+	set_status(f, status);
+	return before == NULL || f->state == NULL ||
+	       strcmp(before, f->state) != 0;
+}
+
+bool imap_folder_hear(struct imap_folders *all, const struct imap_response *r)
+{
+	if (r->kind == IMAP_STATUS) {
+		struct imap_folder *f = find(all, r->status.name);
+		if (f != NULL && is_changed(f, &r->status) && !f->has_news) {
+			f->has_news = true;
+			all->marks++;
+		}
+		return f != NULL;
+	}
+	/* Dovecot lists what is as it was when NOTIFY is new. */
+	const struct imap_folder *f = find(all, r->list.name);
+	unsigned attributes = r->list.attributes;
+	return f != NULL && (attributes & IMAP_LIST_NONEXISTENT) == 0 &&
+	       ((attributes & ~f->attributes) & MAIL_FOLDER_SUBSCRIBED) == 0;
+}
+
+int imap_folder_take_news(struct imap_folders *all, const char **folder_out)
+{
+	if (all->marks == 0)
+		return 0;
+	struct imap_folder *f = all->list;
+	while (!f->has_news)
+		f++;
+	f->has_news = false;
+	all->marks--;
+	*folder_out = f->name;
+	return 1;
 }
 
 static int read_list(struct imap_remote *c, unsigned tag)
@@ -284,7 +335,9 @@ int imap_folder_list(struct imap_remote *c)
 	if (err < 0)
 		return err;
 	merge_twins(&c->folders);
-	return list_statuses(c);
+	err = list_statuses(c);
+	s->has_other_news = false;
+	return err;
 }
 
 int imap_folder_next(struct imap_remote *c, struct remote_folder *out)

@@ -39,6 +39,7 @@ int imap_mark_ask(struct imap_session *s, const char *folder,
 		return err;
 	imap_command_string(&c, wire.bytes, wire.len);
 	strbuf_puts(&c.text, " (UIDNEXT UIDVALIDITY)");
+	bool had_other_news = s->has_other_news;
 	err = imap_session_send(s, &c, &tag);
 	while (err == 0) {
 		err = imap_session_read(s, NULL, &r);
@@ -48,6 +49,7 @@ int imap_mark_ask(struct imap_session *s, const char *folder,
 			uid_validity =
 				item_of(&r.status, IMAP_STATUS_UIDVALIDITY);
 			uid_next = item_of(&r.status, IMAP_STATUS_UIDNEXT);
+			s->has_other_news = had_other_news;
 		}
 		if (!imap_session_is_end(&r, tag))
 			continue;

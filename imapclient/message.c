@@ -6,7 +6,8 @@
  * gives an empty one.  It is dropped, and once nothing is under way: NOOP, so
  * that the server notices what is gone; a FETCH of the UIDs, which tells what
  * is left; and the bodies of these again.  What comes twice in the same size is
- * the truth, unless it is empty.
+ * the truth, unless it is empty.  The same is done for a new message that the
+ * session does not know of yet.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -180,9 +181,20 @@ static int take_body(struct imap_fetches *f, const struct imap_fetch *fetch,
 	return empty_file(sink->fd);
 }
 
-/* The end of a command: what it did not bring gets its fate. */
-static int finish_command(struct imap_fetches *f, const struct imap_response *r)
+/*
+ * It may have come after this session looked, and another told of it: then
+ * this one sees it after a NOOP.
+ */
+static bool is_perhaps_unseen(const struct imap_session *s,
+                              const struct imap_want *w)
 {
+	return w->tries == 0 && w->uid >= s->uid_next;
+}
+
+/* The end of a command: what it did not bring gets its fate. */
+static int finish_command(struct imap_remote *c, const struct imap_response *r)
+{
+	struct imap_fetches *f = &c->fetches;
 	size_t left = 0, mine = 0;
 	unsigned tag = 0;
 	for (size_t i = 0; i < f->count; i++) {
@@ -204,7 +216,11 @@ static int finish_command(struct imap_fetches *f, const struct imap_response *r)
 		w->tag = 0;
 		if (w->state != IMAP_WANT_OWED)
 			continue;
-		if (err == 0 || r->code == IMAP_CODE_EXPUNGEISSUED)
+		if (r->code == IMAP_CODE_EXPUNGEISSUED)
+			settle(w, -ESTALE);
+		else if (err == 0 && is_perhaps_unseen(&c->session, w))
+			w->state = IMAP_WANT_SUSPECT;
+		else if (err == 0)
 			settle(w, -ESTALE);
 		else if (left == 1 && mine == 1)
 			settle(w, -EIO);
@@ -311,7 +327,7 @@ int imap_message_fetched(struct imap_remote *c, int fd, struct remote_body *out)
 		if (err == 0 && r.kind == IMAP_FETCH)
 			err = take_body(f, &r.fetch, &sink, out);
 		else if (err == 0 && r.kind == IMAP_TAGGED)
-			err = finish_command(f, &r);
+			err = finish_command(c, &r);
 		if (err != 0)
 			return err;
 	}

@@ -515,9 +515,12 @@ static int next_change(struct imap_remote *c, struct remote_change *out)
 				return err;
 			continue;
 		}
+		bool had_news = c->session.has_news;
 		err = imap_session_read(&c->session, NULL, &r);
 		if (err == 0)
 			err = take_response(c, &r, out);
+		if (err == 1 && r.kind == IMAP_FETCH)
+			c->session.has_news = had_news;
 		if (err != 0)
 			return err;
 	}

@@ -6,6 +6,7 @@
 
 #include "imapclient/client.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/mem.h"
 
 /*
@@ -24,6 +25,13 @@ static int op_connect(struct remote *r)
 	struct imap_remote *c = imap_remote_of(r);
 	if (c->session.conn != NULL)
 		return 0;
+	int64_t throttled_ms = c->session.throttled_until - clock_now_ms();
+	if (throttled_ms > 0) {
+		snprintf(r->failure, sizeof(r->failure),
+		         "the server is throttling us: %lld s to go",
+		         (long long)(throttled_ms + 999) / 1000);
+		return -EHOSTUNREACH;
+	}
 	int err = imap_session_open(&c->session);
 	if (err < 0)
 		snprintf(r->failure, sizeof(r->failure), "%s",
@@ -97,6 +105,16 @@ static size_t op_buffered(struct remote *r)
 		return 0;
 	return reader_buffered(&c->session.reader) +
 	       conn_buffered(c->session.conn);
+}
+
+static int op_wait(struct remote *r, int64_t deadline, const char **folder_out)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	if (c->session.conn == NULL)
+		return -EHOSTUNREACH;
+	imap_pull_release(&c->pull);
+	imap_fetches_release(&c->fetches);
+	return guarded(c, imap_wait(c, deadline, folder_out));
 }
 
 /* What a reading call began ends here. */
@@ -238,6 +256,7 @@ static const struct remote_ops ops = {
 	.fetch = op_fetch,
 	.fetched = op_fetched,
 	.buffered = op_buffered,
+	.wait = op_wait,
 	.set_flags = op_set_flags,
 	.append = op_append,
 	.copy = op_copy,

@@ -17,7 +17,9 @@
 #include "util/log.h"
 #include "util/mem.h"
 
-#define LITERALS_MAX 64 /* in one response */
+#define THROTTLED_MS     (60 * 1000)
+#define THROTTLED_MAX_MS (15 * 60 * 1000)
+#define LITERALS_MAX     64 /* in one response */
 
 static ssize_t source(void *arg, void *bytes, size_t size, int64_t deadline)
 {
@@ -41,7 +43,7 @@ static void unselect(struct imap_session *s)
 	free(take(s->selected));
 	s->uid_validity = s->uid_next = 0;
 	s->highest_modseq = s->exists = 0;
-	s->is_read_only = s->has_permanent_flags = false;
+	s->is_read_only = s->has_permanent_flags = s->has_news = false;
 	strbuf_release(&s->permanent_flags);
 }
 
@@ -59,6 +61,8 @@ void imap_session_close(struct imap_session *s)
 	imap_names_release(&s->names);
 	unselect(s);
 	s->capabilities = s->enabled = 0;
+	s->inbox = (struct imap_glimpse){ 0 };
+	s->is_notified = s->has_other_news = false;
 }
 
 static void log_words(const char *what, struct imap_text words)
@@ -145,6 +149,27 @@ static void note_code(struct imap_session *s, const struct imap_response *r)
 	}
 }
 
+/*
+ * Too much was asked of it.  Exchange says for how long to stay away; Gmail
+ * does not, and counts by the hour.
+ */
+static void note_throttling(struct imap_session *s,
+                            const struct imap_response *r)
+{
+	static const char hint[] = "Suggested Backoff Time: ";
+	auto_free char *words =
+		strndup(r->text.len > 0 ? r->text.bytes : "", r->text.len);
+	const char *suggestion = words == NULL ? NULL : strstr(words, hint);
+	int64_t ms = THROTTLED_MS;
+	if (suggestion != NULL)
+		ms = strtoll(suggestion + sizeof(hint) - 1, NULL, 10);
+	else if (r->code != IMAP_CODE_THROTTLED)
+		return;
+	if (ms < 0 || ms > THROTTLED_MAX_MS)
+		ms = THROTTLED_MAX_MS;
+	s->throttled_until = deadline_in(ms);
+}
+
 /* The messages of a VANISHED that was not asked for. */
 static void note_vanished(struct imap_session *s, struct imap_text set)
 {
@@ -155,19 +180,42 @@ static void note_vanished(struct imap_session *s, struct imap_text set)
 	s->exists -= count + 1 < s->exists ? count + 1 : s->exists;
 }
 
+/* Does it tell that the mailbox changed?  What was asked for, has more in it. */
+static bool is_news(const struct imap_session *s, const struct imap_response *r)
+{
+	unsigned asked = IMAP_FETCH_SIZE | IMAP_FETCH_BODY;
+	switch (r->kind) {
+	case IMAP_EXISTS:
+		return r->number > s->exists;
+	case IMAP_EXPUNGE:
+		return true;
+	case IMAP_VANISHED:
+		return !r->is_earlier;
+	case IMAP_FETCH:
+		return (r->fetch.has & IMAP_FETCH_FLAGS) != 0 &&
+		       (r->fetch.has & asked) == 0;
+	default:
+		return false;
+	}
+}
+
 /* The one place every response passes. */
 static int note(struct imap_session *s, const struct imap_response *r)
 {
+	s->has_news |= s->selected != NULL && is_news(s, r);
 	switch (r->kind) {
 	case IMAP_TAGGED:
 		note_code(s, r);
-		if (r->condition != IMAP_OK)
-			imap_words_copy(r->text, s->words);
+		if (r->condition == IMAP_OK)
+			return 0;
+		imap_words_copy(r->text, s->words);
+		note_throttling(s, r);
 		return 0;
 	case IMAP_CONDITION:
 		note_code(s, r);
 		if (r->condition != IMAP_BYE)
 			return 0;
+		note_throttling(s, r);
 		log_words("the server ends the connection", r->text);
 		return -EHOSTUNREACH;
 	case IMAP_CAPABILITY:
@@ -197,9 +245,12 @@ static int note(struct imap_session *s, const struct imap_response *r)
 		/* Where there is no NAMESPACE, LIST "" "" tells it. */
 		if (s->names.prefix == NULL && s->names.delimiter == '\0')
 			s->names.delimiter = r->list.delimiter;
+		s->has_other_news |= s->is_notified;
+		return 0;
+	case IMAP_STATUS:
+		s->has_other_news |= s->is_notified;
 		return 0;
 	case IMAP_CONTINUATION:
-	case IMAP_STATUS:
 	case IMAP_FLAGS:
 	case IMAP_RECENT:
 	case IMAP_FETCH:
@@ -482,9 +533,17 @@ int imap_session_select(struct imap_session *s, const char *folder)
 	if (imap_session_has(s, IMAP_CAP_CONDSTORE) && s->enabled == 0)
 		strbuf_puts(&c.text, " (CONDSTORE)");
 	err = imap_session_run(s, &c, "SELECT");
-	if (err == 0)
-		s->selected = xstrdup(folder);
-	return err;
+	if (err < 0)
+		return err;
+	s->selected = xstrdup(folder);
+	if (strcmp(folder, "INBOX") == 0)
+		s->inbox = (struct imap_glimpse){
+			.uid_validity = s->uid_validity,
+			.uid_next = s->uid_next,
+			.highest_modseq = s->highest_modseq,
+			.exists = s->exists,
+		};
+	return 0;
 }
 
 int imap_session_refresh(struct imap_session *s)

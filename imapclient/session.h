@@ -23,6 +23,11 @@
 #define IMAP_BODY_MAX    (UINT64_C(1) << 30)
 #define IMAP_WORDS_SIZE  160
 
+/* What SELECT tells of a mailbox; no padding: compared by memcmp(). */
+struct imap_glimpse {
+	uint64_t uid_validity, uid_next, highest_modseq, exists;
+};
+
 struct imap_session {
 	const struct imap_config *config; /* borrowed from the remote */
 	struct wake *abort;               /* borrowed from the remote */
@@ -47,6 +52,13 @@ struct imap_session {
 	bool is_read_only; /* the server said so */
 	bool has_permanent_flags;
 	struct strbuf permanent_flags; /* atoms */
+	bool has_news; /* it was said that the selected mailbox changed */
+
+	struct imap_glimpse inbox; /* when it was selected last */
+	/* The server wants no connection before; outlives this one. */
+	int64_t throttled_until;
+	/* What changed in others was told to someone who did not ask. */
+	bool is_notified, has_other_news;
 };
 
 void imap_session_init(struct imap_session *s, const struct imap_config *config,

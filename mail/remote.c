@@ -202,10 +202,14 @@ int remote_subscribe(struct remote *r, const char *folder, bool is_wanted)
 	              r->ops->subscribe(r, folder, is_wanted));
 }
 
-int remote_wait(struct remote *r, int64_t deadline)
+int remote_wait(struct remote *r, int64_t deadline, const char **folder_out)
 {
-	if (r->ops->wait != NULL)
-		return r->ops->wait(r, deadline);
+	*folder_out = NULL;
+	if (r->ops->wait != NULL) {
+		int n = r->ops->wait(r, deadline, folder_out);
+		const char *folder = *folder_out;
+		return n == 0 ? 0 : traced("wait", folder ? folder : "", n);
+	}
 	struct pollfd fds[] = {
 		{ .fd = wake_fd(&r->wake), .events = POLLIN },
 		{ .fd = wake_fd(&r->abort), .events = POLLIN },

@@ -176,8 +176,9 @@ struct remote_ops {
 	int (*fetch)(struct remote *r, const char *folder,
 	             const struct remote_want *wants, size_t count);
 	int (*fetched)(struct remote *r, int fd, struct remote_body *body_out);
-	size_t (*buffered)(struct remote *r);            /* may be NULL: none */
-	int (*wait)(struct remote *r, int64_t deadline); /* may be NULL */
+	size_t (*buffered)(struct remote *r); /* may be NULL: none */
+	int (*wait)(struct remote *r, int64_t deadline,
+	            const char **folder_out); /* may be NULL */
 	/* NULL: what the remote cannot do. */
 	int (*set_flags)(struct remote *r, const char *folder,
 	                 struct remote_wish *wishes, size_t count);
@@ -328,9 +329,11 @@ int remote_subscribe(struct remote *r, const char *folder, bool is_wanted);
 
 /*
  * Wait till the server has news, remote_wake() is called, or the deadline
- * passes; 1 for news, else 0.
+ * passes.  Returns 1 for news: *folder_out is the folder to pull, or NULL when
+ * any may have changed, and the list of them too.  Else 0, or an error of
+ * session scope.
  */
-int remote_wait(struct remote *r, int64_t deadline);
+int remote_wait(struct remote *r, int64_t deadline, const char **folder_out);
 
 /* From any thread: end the current or next remote_wait(). */
 void remote_wake(struct remote *r);

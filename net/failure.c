@@ -63,8 +63,40 @@ static const char *const passing[] = {
 	"[SYS/TEMP]",    "[IN-USE]", "[LOGIN-DELAY]",
 };
 
+static bool has_any(const char *words, const char *const *wanted, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcasestr(words, wanted[i]) != NULL)
+			return true;
+	return false;
+}
+
+#define HAS_ANY(words, wanted) \
+	has_any(words, wanted, sizeof(wanted) / sizeof((wanted)[0]))
+
+/*
+ * A drop that another session has (RFC 1939 4), told without a code, as
+ * solid-pop3d and old ones do.  Not a user who is locked out: a code other
+ * than ours says so, or what happened.
+ */
+static bool is_drop_locked(const char *words)
+{
+	static const char *const things[] = { "mailbox", "maildrop",
+		                              "mail drop", "mailspool",
+		                              "session" };
+	static const char *const states[] = { "lock", "in use", "busy",
+		                              "another", "already" };
+	static const char *const others[] = { "account",  "attempt",
+		                              "fail",     "password",
+		                              "disabled", "suspended" };
+	return words[0] != '[' && HAS_ANY(words, things) &&
+	       HAS_ANY(words, states) && !HAS_ANY(words, others);
+}
+
 bool failure_is_passing(const char *words)
 {
+	if (is_drop_locked(words))
+		return true;
 	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
 		size_t len = strlen(passing[i]);
 		if (strncasecmp(words, passing[i], len) == 0)

@@ -15,7 +15,7 @@
 
 struct pop_config {
 	const struct conn_config *conn; /* borrowed: outlives every remote */
-	bool keep;                      /* nothing is removed on the server */
+	bool is_read_only;              /* nothing is removed there */
 };
 
 /* For one account only one: two would lock each other out. */

@@ -44,8 +44,10 @@ static int prepare(struct pop_remote *c)
 {
 	int err = 0;
 	/* The rest of what was given up would be taken for our answers. */
-	if (c->session.owed > 0 || c->pull.is_begun || c->fetches.count > 0)
+	if (c->session.owed > 0 || c->pull.is_begun ||
+	    c->fetches.at < c->fetches.count)
 		hang_up(c);
+	pop_fetches_release(&c->fetches);
 	if (c->session.conn == NULL)
 		err = pop_session_open(&c->session);
 	if (err < 0)
@@ -129,7 +131,8 @@ static int op_fetch(struct remote *r, const char *folder,
 	struct pop_remote *c = pop_remote_of(r);
 	if (!is_inbox(folder))
 		return -ENOENT;
-	int err = c->fetches.count > 0 ? 0 : prepare(c);
+	bool is_more = c->fetches.at < c->fetches.count;
+	int err = is_more ? 0 : prepare(c);
 	return guarded(c, err < 0 ? err : pop_message_fetch(c, wants, count));
 }
 
@@ -177,8 +180,9 @@ static int pause_until(struct remote *r, int64_t deadline)
 }
 
 /* The server never says anything by itself: nothing but a wake ends it. */
-static int op_wait(struct remote *r, int64_t deadline)
+static int op_wait(struct remote *r, int64_t deadline, const char **folder_out)
 {
+	(void)folder_out;
 	struct pop_remote *c = pop_remote_of(r);
 	int64_t linger = c->used_at + LINGER_MS;
 	int n = 0;
@@ -228,7 +232,7 @@ int pop_remote_new(const struct pop_config *config, struct remote **remote_out)
 		return err;
 	}
 	c->remote.abilities = REMOTE_HAS_NO_FLAGS;
-	if (!config->keep)
+	if (!config->is_read_only)
 		c->remote.abilities |= REMOTE_CAN_REMOVE;
 	pop_session_init(&c->session, config->conn, &c->remote.abort);
 	*remote_out = &c->remote;

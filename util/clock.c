@@ -14,6 +14,15 @@ int64_t clock_now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + advanced_ms;
 }
 
+int64_t clock_suspended_ms(void)
+{
+	struct timespec t;
+	/* This clock stands still meanwhile. */
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return clock_now_ms() -
+	       ((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000);
+}
+
 int64_t clock_wall_ns(void)
 {
 	struct timespec t;

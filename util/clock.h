@@ -12,6 +12,9 @@
 
 int64_t clock_now_ms(void);
 
+/* How long the machine was suspended since it started. */
+int64_t clock_suspended_ms(void);
+
 /* Wall time in nanoseconds since 1970, UTC. */
 int64_t clock_wall_ns(void);
 

@@ -173,9 +173,13 @@ int64_t fake_message(struct cache *c, int64_t folder, enum cache_place place,
 	row->message.links = 1;
 	row->body_size = count + 1;
 	fake_touch_locked(c, folder, place);
+	struct cache_entry now;
+	fake_entry_fill_locked(c, row, &now);
 	pthread_mutex_unlock(&c->lock);
-	if (c->listener)
+	if (c->listener) {
 		c->listener->entries_changed(c->listener_arg, folder);
+		c->listener->entry_moved(c->listener_arg, NULL, &now);
+	}
 	return id;
 }
 
@@ -212,7 +216,7 @@ int fake_writers(struct cache *c)
 static void change(struct cache *c, int64_t entry, enum cache_place place,
                    unsigned flags, bool is_gone)
 {
-	struct cache_entry old;
+	struct cache_entry old, now;
 	pthread_mutex_lock(&c->lock);
 	struct fake_row *row = fake_row_locked(c, entry);
 	fake_entry_fill_locked(c, row, &old);
@@ -224,8 +228,9 @@ static void change(struct cache *c, int64_t entry, enum cache_place place,
 		fake_touch_locked(c, old.folder, place);
 	else
 		c->rows[old.message.id - 1].message.links--;
+	fake_entry_fill_locked(c, row, &now);
 	pthread_mutex_unlock(&c->lock);
-	c->listener->entry_moved(c->listener_arg, &old);
+	c->listener->entry_moved(c->listener_arg, &old, is_gone ? NULL : &now);
 	c->listener->entries_changed(c->listener_arg, old.folder);
 }
 

@@ -11,7 +11,8 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from daemon import PROGRAM, Daemon  # noqa: E402
-from servers import corpus, process, tls  # noqa: E402
+from drops import messages as odd_messages  # noqa: E402
+from servers import corpus, pop3, process, tls  # noqa: E402
 from servers.client import Client  # noqa: E402
 from servers.courier import Courier  # noqa: E402
 from servers.cyrus import Cyrus  # noqa: E402
@@ -78,6 +79,39 @@ def server(request, base, pem):
         corpus.fill(lambda: Client(running.port, "bob", running.password),
                     running.separator)
         yield running
+
+
+@pytest.fixture(scope="session", params=pop3.SERVERS)
+def pop(request, base, pem):
+    """Each real server in turn, with odd mail."""
+    with contextlib.ExitStack() as stack:
+        try:
+            running = pop3.SERVERS[request.param](base, pem)
+            stack.callback(running.stop)
+            running.start()
+        except process.Unavailable as why:
+            pytest.skip(f"{request.param}: {why}")
+        running.name = request.param
+        running.put(odd_messages(running.name))
+        yield running
+
+
+@pytest.fixture(scope="session")
+def dovecot_pop(base, pem):
+    server = pop3.DovecotPop(base / "pop-own", pem)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def mounted(daemons):
+    def mount(server, ca=None, **more):
+        options = pop3.account(server, ca, **{
+            key: more.pop(key) for key in ("user", "port") if key in more})
+        return daemons(**{**options, **more}).start()
+    return mount
 
 
 _users = (f"user{number}" for number in itertools.count(1))

@@ -106,10 +106,14 @@ class Daemon:
         """Whatever happened: no process and no mount stay."""
         if self.process:
             self.kill()
+        self.unmount()
+        process.remove(self.base)
+
+    def unmount(self):
+        """What a daemon left that was killed."""
         while mounts(self.mount):
             subprocess.run(["fusermount3", "-u", "-z", self.mount],
                            check=True, capture_output=True)
-        process.remove(self.base)
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""

@@ -1,87 +1,13 @@
 """POP3: what the server holds, the mount shows; and the drop stays free."""
-import collections
 import contextlib
 import os
-import re
-import time
 
-import pytest
 from daemon import NAME
-from servers import corpus, pop3, process
+from drops import COPY, DATED, Cutter, counted, truth
+from servers import process
 from servers.client import lf
 from servers.pop3 import Pop
-from servers.proxy import Proxy, Script
-
-COPY = b"From: Ada <ada@example.org>\nSubject: twice\n\nTwo of these.\n"
-DATED = (b"Received: from a by b; Tue, 14 Nov 2023 22:13:20 +0000\n"
-         b"Date: Mon, 1 Jan 2001 00:00:00 +0000\nSubject: dated\n\nx\n")
-
-
-# What a server cannot have in its drop and still serve the others.
-SPOILERS = {
-    "solid": {"no final newline", "ends with CR", "one byte"},
-    "mailutils": {"CR at 64 kB", "From line"},
-    "popa3d": {"From line"},
-}
-
-
-def messages(server):
-    """With LF line ends, as in a file."""
-    odd = [body.replace(b"\r\n", b"\n") for name, body in corpus.ODD.items()
-           if name not in SPOILERS.get(server, set()) | {"empty"}]
-    return [COPY, COPY, DATED, *odd]
-
-
-@pytest.fixture(scope="session", params=pop3.SERVERS)
-def pop(request, base, pem):
-    """Each real server in turn, with odd mail."""
-    with contextlib.ExitStack() as stack:
-        try:
-            running = pop3.SERVERS[request.param](base, pem)
-            stack.callback(running.stop)
-            running.start()
-        except process.Unavailable as why:
-            pytest.skip(f"{request.param}: {why}")
-        running.name = request.param
-        running.put(messages(running.name))
-        yield running
-
-
-@pytest.fixture(scope="session")
-def dovecot_pop(base, pem):
-    server = pop3.DovecotPop(base / "pop-own", pem)
-    try:
-        yield server.start()
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def mounted(daemons):
-    def mount(server, ca=None, **more):
-        options = pop3.account(server, ca, **{
-            key: more.pop(key) for key in ("user", "port") if key in more})
-        return daemons(**{**options, **more}).start()
-    return mount
-
-
-def truth(server, user="bob"):
-    """What a session gives; again until it finds the drop free."""
-    for _ in range(100):
-        with contextlib.suppress(PermissionError), \
-                Pop(server.port, user) as session:
-            session.uidl()  # Mailutils writes it into messages it gives
-            bodies = session.bodies()
-            session.quit()
-            return bodies
-        time.sleep(0.1)
-    raise TimeoutError("the drop stays locked")
-
-
-def counted(bodies):
-    """Courier wraps 8-bit mail anew each time, between lines of its own."""
-    return collections.Counter(re.sub(rb"=_\d+-\d+", b"", body)
-                               for body in bodies)
+from servers.proxy import Script
 
 
 def test_every_message_is_there_byte_for_byte(pop, mounted, authority):
@@ -144,8 +70,11 @@ def test_news_come_and_what_went_goes(dovecot_pop, mounted, user):
     process.wait_until(lambda: remove_first(dovecot_pop, user), "a deletion")
     (new / "1800000000.M1P1.host").write_bytes(bodies[5])
     process.give(new, dovecot_pop.user)
-    process.wait_until(lambda: set(daemon.folder().bodies()) ==
-                       {*bodies[1:4], bodies[5]}, "the news")
+
+    def is_news():
+        with contextlib.suppress(FileNotFoundError):  # it goes as we look
+            return set(daemon.folder().bodies()) == {*bodies[1:4], bodies[5]}
+    process.wait_until(is_news, "the news")
     for path in daemon.folder().files():
         assert kept.get(path.read_bytes(), path.name) == path.name
 
@@ -154,22 +83,6 @@ def remove_first(server, user):
     with contextlib.suppress(PermissionError), \
             Pop(server.port, user) as session:
         return session.do("DELE 1").startswith(b"+OK") and session.quit()
-
-
-class Cutter(Proxy):
-    """Cuts a connection once, after so many bytes of answers."""
-
-    left = None
-
-    def _pass(self, wanted):
-        if self.left is None:
-            return wanted
-        count = min(wanted, self.left)
-        self.left -= count
-        if count == 0:
-            self.left = None
-            raise ConnectionResetError
-        return count
 
 
 def test_a_cut_costs_no_message(dovecot_pop, mounted, user):

@@ -124,6 +124,14 @@ class DovecotPop(Dovecot):
         fill_maildir(home / "Maildir", messages, self.user)
         process.give(home, self.user)
 
+    def add(self, messages, user="bob"):
+        """To a drop that may be in use."""
+        box = self.directory / "mail" / user / "Maildir"
+        for number, body in enumerate(messages):
+            name = f"{1_800_000_000 + number}.M{number:06}P1.host"
+            (box / "tmp" / name).write_bytes(body)
+            (box / "tmp" / name).rename(box / "new" / name)
+
 
 # Cyrus
 

@@ -6,13 +6,14 @@ import threading
 class Proxy:
     """Listens on .port.  Plain bytes both ways, one thread a direction.
 
-    .sent is all that clients sent.  stall_after(n): of each connection's
+    .sent is all that clients sent, .received how much the server did.  stall_after(n): of each connection's
     answers let n more bytes pass, then hold the rest until resume().
     """
 
     def __init__(self, target):
         self.target = target
         self.sent = bytearray()
+        self.received = 0
         self.connections = []
         self.allowed = None  # bytes still to pass; None: all
         self.gate = threading.Condition()
@@ -66,6 +67,8 @@ class Proxy:
                 if not is_answer:
                     self.sent += chunk
                     target.sendall(chunk)
+                else:
+                    self.received += len(chunk)
                 while is_answer and chunk:
                     part = self._pass(len(chunk))
                     target.sendall(chunk[:part])

@@ -33,10 +33,13 @@ static void on_entries(void *arg, int64_t folder)
 	tell(rig, &rig->entries_changed);
 }
 
-static void on_moved(void *arg, const struct cache_entry *old)
+static void on_moved(void *arg, const struct cache_entry *old,
+                     const struct cache_entry *now)
 {
 	struct rig *rig = arg;
-	tell(rig, &rig->moved);
+	tell(rig, old == NULL   ? &rig->arrived
+	          : now == NULL ? &rig->went
+	                        : &rig->moved);
 }
 
 static void on_folders(void *arg, int64_t parent, const char *gone)
@@ -59,10 +62,7 @@ static void on_size(void *arg, int64_t message)
 void rig_open(struct rig *rig)
 {
 	static const struct cache_listener listener = {
-		on_entries,
-		on_moved,
-		on_folders,
-		on_size,
+		on_entries, on_moved, on_folders, NULL, on_size,
 	};
 	char *why = NULL;
 	int err = cache_open(&rig->config, &rig->cache, &why);
@@ -258,9 +258,25 @@ int rig_read(struct rig *rig, const struct cache_entry *entry)
 	return 0;
 }
 
+/*
+ * No key: voided, local, or told by the journal or another name; where mail is
+ * taken off the server, what is kept is ours alone.
+ */
+#define NO_KEY \
+	"SELECT count(*) FROM entry e WHERE key IS NULL AND dir % 4 < 2" \
+	" AND coalesce(base, '') NOT LIKE '.%'" \
+	" AND folder NOT IN (SELECT id FROM folder WHERE is_local)" \
+	" AND id NOT IN (SELECT entry FROM void)" \
+	" AND id NOT IN (SELECT entry FROM journal)" \
+	" AND NOT EXISTS (SELECT 1 FROM entry o" \
+	" WHERE o.message = e.message AND o.id <> e.id" \
+	" AND o.folder = e.folder AND (o.key IS NOT NULL" \
+	" OR o.id IN (SELECT entry FROM journal)))"
+#define NOT_KEPT " AND message NOT IN (SELECT id FROM message WHERE kept <> 0)"
+
 int64_t rig_violations(struct rig *rig)
 {
-	static const char *const queries[] = {
+	const char *const queries[] = {
 		"SELECT count(*) FROM entry WHERE message NOT IN"
 		" (SELECT id FROM message)",
 		"SELECT count(*) FROM message WHERE id NOT IN"
@@ -281,16 +297,7 @@ int64_t rig_violations(struct rig *rig)
 		"SELECT count(*) FROM void v LEFT JOIN entry e ON"
 		" e.dir = v.dir AND e.id = v.entry"
 		" WHERE e.id IS NULL OR e.key IS NOT NULL",
-		/* No key: voided, local, or told by the journal or another name. */
-		"SELECT count(*) FROM entry e WHERE key IS NULL AND dir % 4 < 2"
-		" AND coalesce(base, '') NOT LIKE '.%'"
-		" AND folder NOT IN (SELECT id FROM folder WHERE is_local)"
-		" AND id NOT IN (SELECT entry FROM void)"
-		" AND id NOT IN (SELECT entry FROM journal)"
-		" AND NOT EXISTS (SELECT 1 FROM entry o"
-		" WHERE o.message = e.message AND o.id <> e.id"
-		" AND o.folder = e.folder AND (o.key IS NOT NULL"
-		" OR o.id IN (SELECT entry FROM journal)))",
+		rig->config.is_taken ? NO_KEY NOT_KEPT : NO_KEY,
 		"SELECT count(*) FROM account WHERE"
 		" next_id <= (SELECT coalesce(max(id), 0) FROM message) OR"
 		" next_folder <= (SELECT max(id) FROM folder)",

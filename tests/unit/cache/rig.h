@@ -18,7 +18,7 @@ struct rig {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* What the listener was told; guarded by lock. */
-	int entries_changed, moved, folders_changed, sizes_known;
+	int entries_changed, arrived, moved, went, folders_changed, sizes_known;
 	char gone[256];
 };
 

@@ -256,6 +256,19 @@ static void reading_here_and_there_fetches_nothing_ahead(void **state)
 	assert_int_equal(fake_wants(rig->account), 20);
 }
 
+static void reading_all_without_order_fetches_ahead(void **state)
+{
+	struct rig *rig = *state;
+	int64_t inbox = listed_inbox(rig, 500, 100);
+	for (int i = 0; i < 500; i++) {
+		struct cache_entry e =
+			rig_entry(rig, inbox, CACHE_NEW, i * 211 % 500);
+		assert_int_equal(rig_read(rig, &e), 0);
+	}
+	assert_int_equal(fake_wants(rig->account), 500);
+	assert_true(fake_calls(rig->account, FAKE_FETCH) < 250);
+}
+
 static void *tick(void *arg)
 {
 	struct rig *rig = arg;
@@ -313,6 +326,7 @@ int main(void)
 		RIG_TEST(what_was_not_used_for_longest_goes_first),
 		RIG_TEST(reading_in_order_fetches_ahead),
 		RIG_TEST(several_threads_in_order_are_one_scan),
+		RIG_TEST(reading_all_without_order_fetches_ahead),
 		RIG_TEST(reading_here_and_there_fetches_nothing_ahead),
 		RIG_TEST(opens_and_evictions_do_not_trip_each_other),
 	};

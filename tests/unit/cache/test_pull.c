@@ -90,8 +90,9 @@ static void what_a_complete_pull_does_not_name_is_gone(void **state)
 	cache_status(rig->cache, &status);
 	assert_int_equal(status.cached_bytes, 0);
 	assert_int_equal(body_files(rig), 0);
-	/* Each that went, and the flag. */
-	assert_int_equal(rig->moved, GONE + 2);
+	assert_int_equal(rig->went, GONE + 1);
+	assert_int_equal(rig->arrived, 5);
+	assert_int_equal(rig->moved, 1);
 	assert_true(rig->entries_changed > told);
 }
 
@@ -180,6 +181,24 @@ static void a_reset_survives_its_interruption(void **state)
 	assert_int_equal(all(rig, inbox), 99);
 }
 
+static void who_resets_on_and_on_is_left_alone(void **state)
+{
+	struct rig *rig = *state;
+	fake_message_add(rig->account, "INBOX", 10, 10, 0);
+	rig_start(rig, 1);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	for (int i = 0; i < 3; i++) {
+		fake_message_add(rig->account, "INBOX", 1, 10, 0);
+		fake_folder_reset(rig->account, "INBOX");
+		rig_poll(rig);
+		/* The third is not followed. */
+		assert_int_equal(all(rig, inbox), i < 2 ? 11 + i : 12);
+	}
+	clock_advance_ms(3601 * 1000);
+	rig_poll(rig);
+	assert_int_equal(all(rig, inbox), 13);
+}
+
 #define RIG_TEST(name) \
 	cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
@@ -190,6 +209,7 @@ int main(void)
 		RIG_TEST(a_complete_pull_that_fails_removes_nothing),
 		RIG_TEST(a_complete_pull_that_is_cancelled_removes_nothing),
 		RIG_TEST(new_ones_in_chunks_stay_though_not_named_again),
+		RIG_TEST(who_resets_on_and_on_is_left_alone),
 		RIG_TEST(a_reset_survives_its_interruption),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

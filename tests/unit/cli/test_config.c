@@ -139,6 +139,7 @@ static void every_option_is_taken_in(void **state)
 	                     "folders = INBOX, \"Sent Items\" !Lists/*\n"
 	                     "layout = maildir++\n"
 	                     "cache-size = 500M\n"
+	                     "max-size = 2M\n"
 	                     "disable = qresync, MOVE\n"
 	                     "read-only = yes\n"
 	                     "delete = Flag\n"),
@@ -166,6 +167,7 @@ static void every_option_is_taken_in(void **state)
 	assert_string_equal(a->folders[2], "!Lists/*");
 	assert_int_equal(a->layout, FS_MAILDIRPP);
 	assert_int_equal(a->cache_size, 500ULL << 20);
+	assert_int_equal(a->ahead_max, 2 << 20);
 	assert_string_equal(a->imap.disable, "QRESYNC,MOVE");
 	assert_true(a->imap.read_only);
 	assert_int_equal(a->delete, CACHE_DELETE_FLAG);
@@ -179,13 +181,14 @@ static void a_pop3_account_has_one_connection(void **state)
 	                              "[account a]\n"
 	                              "server = pop3s://me@h\n"
 	                              "netrc = yes\n"
-	                              "keep = yes\n"),
+	                              "keep = 30D\n"),
 	                 0);
 	const struct config_account *a = &f->config.accounts[0];
 	assert_int_equal(a->imap.conn.protocol, CONN_POP3);
 	assert_int_equal(a->imap.conn.security, CONN_TLS);
 	assert_int_equal(a->connections, 1);
-	assert_true(a->keep);
+	assert_true(a->is_taken);
+	assert_int_equal(a->take_after_s, 30 * 24 * 3600);
 }
 
 static void each_kind_of_secret(void **state)
@@ -329,8 +332,12 @@ static void what_is_wrong_as_a_whole_is_told(void **state)
 		  "pop3://; write that or leave tls out\n" },
 		{ GOOD "tls-key = /k\n",
 		  "1: [account a] tls-key: goes with tls-cert; add it\n" },
+		{ GOOD "keep = 0d\n",
+		  "5: [account a] keep: \"0d\" is not a number of days from "
+		  "1d to 36500d\n" },
 		{ GOOD "keep = perhaps\n",
-		  "5: [account a] keep: \"perhaps\" is neither yes nor no\n" },
+		  "5: [account a] keep: \"perhaps\" is none of yes, no and a "
+		  "number of days; write 30d\n" },
 		{ "[account a]\nserver = imaps://me:pw@h\nuser = me\n"
 		  "netrc = yes\n",
 		  "2: [account a] server: holds a password; use "

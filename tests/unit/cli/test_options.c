@@ -61,7 +61,7 @@ static void commands_are_understood(void **state)
 		{ "-o allow_other,ro,auto_unmount -o allow_root Mail",
 		  { .dir = "Mail" },
 		  NULL,
-		  "allow_other,auto_unmount,allow_root" },
+		  "allow_other,ro,auto_unmount,allow_root" },
 		{ "-o config=/c,x-systemd.automount,_netdev,user,noauto Mail",
 		  { .dir = "Mail" },
 		  "/c" },

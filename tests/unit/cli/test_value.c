@@ -80,7 +80,7 @@ static void sizes_have_units_and_bounds(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		uint64_t bytes = 0;
-		const char *why = value_size(rows[i].text, &bytes);
+		const char *why = value_size(rows[i].text, 1 << 20, &bytes);
 		assert_int_equal(bytes, rows[i].bytes);
 		assert_int_equal(why == NULL, rows[i].bytes > 0);
 	}

@@ -428,6 +428,27 @@ static const struct {
 	  "9.3 ok 4 4 abcd\n"
 	  "9.1 ESTALE 0 0 \n"
 	  "9.2 ESTALE 0 0 \n" },
+	{ "what this session has not seen yet is looked for", FETCH, "", "",
+	  PLAIN "C: A5 SELECT \"INBOX\"\n"
+	        "S: * 2 EXISTS\n"
+	        "S: * OK [UIDNEXT 2]\n"
+	        "S: A5 OK [UIDVALIDITY 9]\n"
+	        "C: A6 UID FETCH 1:3 (UID BODY.PEEK[])\n"
+	        "S| * 3 FETCH (UID 3 BODY[] {4}\\r\\nabcd)\\r\\n\n"
+	        "S: A6 OK\n"
+	        "C: A7 NOOP\n"
+	        "S: * 3 EXISTS\n"
+	        "S: A7 OK\n"
+	        "C: A8 UID FETCH 2 (UID FLAGS)\n"
+	        "S: * 3 FETCH (UID 2 FLAGS ())\n"
+	        "S: A8 OK\n"
+	        "C: A9 UID FETCH 2 (UID BODY.PEEK[])\n"
+	        "S| * 3 FETCH (UID 2 BODY[] {4}\\r\\nefgh)\\r\\n\n"
+	        "S: A9 OK\n" BYE,
+	  "7.1 ESTALE 0 0 \n"
+	  "9.3 ok 4 4 abcd\n"
+	  "9.1 ESTALE 0 0 \n"
+	  "9.2 ok 4 4 efgh\n" },
 	{ "Courier forges a message that is gone", FETCH, "", "",
 	  PLAIN "C: A5 SELECT \"INBOX\"\n"
 	        "S: * 3 EXISTS\n"

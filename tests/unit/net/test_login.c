@@ -131,6 +131,26 @@ static const struct way {
 	  APOP_OFFER "!eof\n" APOP_OFFER "C: USER bob\nS: +OK\nC: PASS " CANARY
 	             "\nS: -ERR [IN-USE] locked\n!eof\n",
 	  CONN_POP3, CONN_TLS, NULL, -EHOSTUNREACH, "[IN-USE] locked", true },
+	{ "POP3: a locked drop, told without a code",
+	  APOP_OFFER "!eof\n" APOP_OFFER "C: USER bob\nS: +OK\nC: PASS " CANARY
+	             "\nS: -ERR unable to lock maildrop\n!eof\n",
+	  CONN_POP3, CONN_TLS, NULL, -EHOSTUNREACH, "unable to lock maildrop",
+	  true },
+	{ "POP3: the same, otherwise",
+	  APOP_OFFER "!eof\n" APOP_OFFER "C: USER bob\nS: +OK\nC: PASS " CANARY
+	             "\nS: -ERR Mailbox is in use by another session\n!eof\n",
+	  CONN_POP3, CONN_TLS, NULL, -EHOSTUNREACH,
+	  "Mailbox is in use by another session", true },
+	{ "POP3: a locked account",
+	  APOP_OFFER "!eof\n" APOP_OFFER "C: USER bob\nS: +OK\nC: PASS " CANARY
+	             "\nS: -ERR Mailbox locked after failed attempts\n!eof\n",
+	  CONN_POP3, CONN_TLS, NULL, -EKEYREJECTED,
+	  "Mailbox locked after failed attempts", true },
+	{ "POP3: too soon",
+	  APOP_OFFER "!eof\n" APOP_OFFER "C: USER bob\nS: +OK\nC: PASS " CANARY
+	             "\nS: -ERR [LOGIN-DELAY] wait\n!eof\n",
+	  CONN_POP3, CONN_TLS, NULL, -EHOSTUNREACH, "[LOGIN-DELAY] wait",
+	  true },
 	{ "POP3: gone before PASS",
 	  APOP_OFFER "!eof\n" APOP_OFFER "C: USER bob\n!close\n", CONN_POP3,
 	  CONN_TLS, NULL, -EHOSTUNREACH, "lost during the login", false },

@@ -153,6 +153,7 @@ static void write_remove(struct remote *r, struct strbuf *out)
 
 static void act(struct remote *r, const char *actions, struct strbuf *out)
 {
+	const char *folder;
 	struct remote_cursor cursor = { 0 };
 	for (const char *a = actions; *a != '\0'; a++) {
 		switch (*a) {
@@ -170,7 +171,9 @@ static void act(struct remote *r, const char *actions, struct strbuf *out)
 			break;
 		case 'w': /* longer than a session lingers */
 			clock_advance_ms(2000);
-			assert_int_equal(remote_wait(r, deadline_in(0)), 0);
+			assert_int_equal(remote_wait(r, deadline_in(0),
+			                             &folder),
+			                 0);
 			break;
 		default:
 			fail();
@@ -279,23 +282,26 @@ static void a_server_that_stalls_is_left(void **state)
 static void a_long_wait_can_be_woken_and_ended(void **state)
 {
 	struct peer p;
+	const char *folder;
 	start(&p, FULL ONE "C: QUIT\nS: +OK\n!eof\n", false);
 	assert_int_equal(remote_connect(p.remote), 0);
 	remote_wake(p.remote);
-	assert_int_equal(remote_wait(p.remote, DEADLINE_NEVER), 0);
+	assert_int_equal(remote_wait(p.remote, DEADLINE_NEVER, &folder), 0);
 	clock_advance_ms(2000);
 	remote_wake(p.remote);
-	assert_int_equal(remote_wait(p.remote, DEADLINE_NEVER), 0);
-	assert_int_equal(remote_wait(p.remote, deadline_in(0)), 0);
+	assert_int_equal(remote_wait(p.remote, DEADLINE_NEVER, &folder), 0);
+	assert_int_equal(remote_wait(p.remote, deadline_in(0), &folder), 0);
 	remote_abort(p.remote);
-	assert_int_equal(remote_wait(p.remote, DEADLINE_NEVER), -ECANCELED);
+	assert_int_equal(remote_wait(p.remote, DEADLINE_NEVER, &folder),
+	                 -ECANCELED);
 	finish(&p);
 }
 
 static void nothing_is_removed_from_a_server_that_keeps(void **state)
 {
 	static const struct conn_config conn = { .protocol = CONN_POP3 };
-	const struct pop_config config = { .conn = &conn, .keep = true };
+	const struct pop_config config = { .conn = &conn,
+		                           .is_read_only = true };
 	struct remote_wish wish = { .key = "ua" };
 	struct remote *r;
 	assert_int_equal(pop_remote_new(&config, &r), 0);

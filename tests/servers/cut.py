@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 from servers import process
 from servers.client import Client
@@ -28,7 +29,7 @@ class Cutter:
         self.lock = threading.Lock()
         self.left = None  # [bytes that may pass in each direction]
         self.passed = [0, 0]  # since it was armed
-        self.tails = [b"", b""]  # what passed last
+        self.moved_at = time.monotonic()
         self.was_cut = False
         self.is_over = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -52,12 +53,10 @@ class Cutter:
             self.left = None
             return self.was_cut
 
-    def is_idling(self):
-        """Is an IDLE command under way, if the client uses it?"""
+    def is_quiet(self):
+        """Has nothing passed for a moment?"""
         with self.lock:
-            sent, answered = self.tails
-        last = answered.split(b"\r\n")[-2:-1]
-        return sent.endswith(b"IDLE\r\n") and last != [] and last[0][:1] == b"+"
+            return time.monotonic() - self.moved_at > 0.02
 
     def _accept(self):
         while True:
@@ -72,8 +71,6 @@ class Cutter:
                              daemon=True).start()
 
     def _serve(self, client, server):
-        with self.lock:
-            self.tails = [b"", b""]
         try:
             while True:
                 for source in select.select([client, server], [], [])[0]:
@@ -96,8 +93,7 @@ class Cutter:
     def _pass(self, direction, chunk):
         """How much of it; and is that the end?"""
         with self.lock:
-            tail = self.tails[direction] + chunk
-            self.tails[direction] = tail[-4096:]
+            self.moved_at = time.monotonic()
             if self.left is None or not chunk:
                 return len(chunk), False
             allowed = min(len(chunk), self.left[direction])
@@ -250,30 +246,28 @@ class Worker:
     def rest(self):
         """Nothing is under way, and IDLE waits if it is used at all."""
         self.cache.go()
-        if self.uses_idle:
-            process.wait_until(self.cutter.is_idling, "IDLE")
+        process.wait_until(self.cutter.is_quiet, "silence")
 
     def measure(self, deed):
         """Bytes each way of an exchange that is not cut."""
-        self.uses_idle = self._has_idle()
         self.rest()
         self.cutter.arm(SENT, 1 << 62)
         deed(self)
-        counts = self.cache.go(1)
+        self.cache.go()
+        process.wait_until(self.cutter.is_quiet, "silence")
         passed = list(self.cutter.passed)
         self.cutter.disarm()
+        counts = self.cache.go(1)
         assert counts[:3] == (0, 0, 0), (counts, self.cache.log_text())
         self.check("uncut")
         return passed
-
-    def _has_idle(self):
-        return "IDLE" in self.client.imap.capabilities
 
     def cut(self, deed, direction, count):
         self.rest()
         self.cutter.arm(direction, count)
         deed(self)
         self.cache.go()
+        process.wait_until(self.cutter.is_quiet, "silence")
         what = f"{deed.__name__} {('sent', 'answered')[direction]} {count}"
         if self.cutter.disarm():
             self.cuts += 1

@@ -170,6 +170,14 @@ int file_open(struct file_store *store, int64_t id, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+bool file_is(struct file_store *store, int64_t id, int fd)
+{
+	auto_free char *path = file_path(store, id);
+	struct stat named, opened;
+	return lstat(path, &named) == 0 && fstat(fd, &opened) == 0 &&
+	       named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
 void file_remove(struct file_store *store, int64_t id)
 {
 	auto_free char *path = file_path(store, id);

@@ -30,6 +30,8 @@ int file_copy(struct file_store *store, const struct cache_message *message,
 int file_fill(struct file_store *store, const struct cache_message *message,
               int body, int fd);
 int file_open(struct file_store *store, int64_t id, int flags);
+/* Is fd still the file of id, or did somebody make another? */
+bool file_is(struct file_store *store, int64_t id, int fd);
 void file_remove(struct file_store *store, int64_t id);
 
 /* Size, times, mode and owner are those of the file. */

@@ -64,8 +64,11 @@ static int make_file(struct cache *c, struct cache_message *m, int *fd_out)
 	return is_wanted;
 }
 
-/* 1: it is kept from now on; 0: it was, or it went; or -errno. */
-static int adopt(struct cache *c, struct db_conn *conn, int64_t message,
+/*
+ * 1: it is kept from now on; 0: it was, or it went; -EXDEV: another thread is
+ * about to; or -errno.
+ */
+static int adopt(struct cache *c, struct db_conn *conn, int64_t message, int fd,
                  struct cache_message *before)
 {
 	int err = db_message_get(conn, message, before);
@@ -76,6 +79,9 @@ static int adopt(struct cache *c, struct db_conn *conn, int64_t message,
 	}
 	if (err == 0 && before->is_kept)
 		return 0;
+	/* Half a file of theirs must not become the only copy. */
+	if (err == 0 && !file_is(c->files, message, fd))
+		err = -EXDEV;
 	if (err == 0)
 		err = db_message_set_kept(conn, message, true, 0, 0);
 	return err < 0 ? err : 1;
@@ -98,7 +104,7 @@ static int keep(struct cache *c, int64_t message, int body, bool is_taken)
 	err = db_begin(c->db, &conn);
 	if (err < 0)
 		return err;
-	n = adopt(c, conn, message, &m);
+	n = adopt(c, conn, message, fd, &m);
 	err = n < 0 ? n : 0;
 	if (n == 1 && is_taken)
 		err = db_entry_by_message(conn, message, &entry);
@@ -144,7 +150,7 @@ void keep_arrived(struct cache *c, int64_t message, int fd)
 	              entry.message.received_at <= due_before(c);
 	db_rollback(conn);
 	int err = is_due ? keep(c, message, fd, true) : 0;
-	if (err < 0)
+	if (err < 0 && err != -EXDEV)
 		log_warn("a message stays on the server: %s", strerror(-err));
 }
 

@@ -133,7 +133,8 @@ void events_tell(struct events *e, const struct fs_event *event)
 static bool is_gone(int fd)
 {
 	char byte;
-	return recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+	ssize_t n = recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+	return n == 0 || (n < 0 && errno != EAGAIN);
 }
 
 void events_tick(struct events *e)

@@ -113,6 +113,16 @@ def test_each_change_elsewhere_is_one_event(quick, mail, client, watch):
     assert paths(mail) == sorted([flagged, answered], key=os.path.basename)
 
 
+def test_what_cannot_be_changed_can_be_watched(quick, mail, client, watch):
+    quick["read_only"] = "yes"
+    mail.write_config({"test": quick})
+    mail.start()
+    arrived(mail, 0)
+    watcher = watch(mail.mount, "INBOX/new")
+    client.append("INBOX", HEAD % b"locked" + b"1\r\n")
+    watcher.expect(("MOVED_TO", arrived(mail, 1)[0]))
+
+
 def test_what_is_announced_is_here(quick, mail, client, watch):
     """Whoever opens what it hears of need not wait, nor sees an estimate."""
     mail.start()

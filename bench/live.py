@@ -30,24 +30,30 @@ from test_resync import fill  # noqa: E402
 COUNT, MAILBOXES = 100_000, 50
 
 MBSYNC = """\
+FSync no
+
 IMAPAccount a
 Host 127.0.0.1
 Port {port}
 User bench
 Pass {password}
 SSLType None
-AuthMechs PLAIN
+AuthMechs *
+
 IMAPStore far
 Account a
+
 MaildirStore near
 Path {base}/mbsync/
-Inbox {base}/mbsync/INBOX
+Inbox {base}/mbsync-inbox
+
 Channel c
 Far :far:
 Near :near:
 Patterns INBOX
 SyncState *
 Sync Pull
+Create Near
 """
 
 

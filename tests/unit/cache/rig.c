@@ -13,8 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/mem.h"
+#include "util/strbuf.h"
 
 #define INTERVAL_MS 60000
 
@@ -303,4 +305,38 @@ int64_t rig_violations(struct rig *rig)
 	}
 	(void)sqlite3_close(sqlite);
 	return violations;
+}
+
+static void dump_table(sqlite3 *sqlite, const char *name, struct strbuf *out)
+{
+	sqlite3_stmt *s;
+	auto_free char *query =
+		xasprintf("SELECT * FROM %s ORDER BY 1, 2", name);
+	assert_int_equal(sqlite3_prepare_v2(sqlite, query, -1, &s, NULL),
+	                 SQLITE_OK);
+	while (sqlite3_step(s) == SQLITE_ROW) {
+		strbuf_printf(out, "%s", name);
+		for (int i = 0; i < sqlite3_column_count(s); i++) {
+			const char *text =
+				(const char *)sqlite3_column_text(s, i);
+			strbuf_printf(out, " %s", text == NULL ? "-" : text);
+		}
+		strbuf_printf(out, "\n");
+	}
+	(void)sqlite3_finalize(s);
+}
+
+char *rig_dump(struct rig *rig)
+{
+	static const char *const tables[] = { "account", "folder",  "message",
+		                              "entry",   "journal", "removed",
+		                              "void" };
+	struct strbuf out = { 0 };
+	sqlite3 *sqlite;
+	auto_free char *path = xasprintf("%s/index.db", rig->state_dir);
+	assert_int_equal(sqlite3_open(path, &sqlite), SQLITE_OK);
+	for (size_t i = 0; i < COUNT_OF(tables); i++)
+		dump_table(sqlite, tables[i], &out);
+	(void)sqlite3_close(sqlite);
+	return strbuf_take(&out);
 }

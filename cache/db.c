@@ -189,6 +189,8 @@ int db_sync(struct db *db)
 		err = -errno;
 	if (err < 0)
 		log_error("index: cannot be synced: %s", strerror(-err));
+	else
+		(void)FAULT("db-synced");
 	return err;
 }
 

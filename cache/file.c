@@ -182,6 +182,7 @@ void file_remove(struct file_store *store, int64_t id)
 {
 	auto_free char *path = file_path(store, id);
 	(void)unlink(path);
+	(void)FAULT("file-removed");
 }
 
 int file_stat(struct file_store *store, struct cache_message *message)
@@ -266,7 +267,9 @@ int file_sync(struct file_store *store, int64_t id)
 		return fd;
 	if (fsync(fd) < 0)
 		return -errno;
-	err = sync_dir(store, id);
+	err = FAULT("file-synced");
+	if (err == 0)
+		err = sync_dir(store, id);
 	if (err == 0)
 		set_synced(store, id);
 	return err;

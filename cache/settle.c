@@ -346,6 +346,8 @@ static int settle_mark(struct settling *s, const struct look *first,
 	if (err == 0)
 		err = remove_sources(s);
 	if (err == 0)
+		err = FAULT("settle-moved");
+	if (err == 0)
 		err = remove_twins(s);
 	if (err == 0)
 		err = save(s, &key, is_blocked_out);

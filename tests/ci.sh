@@ -66,6 +66,8 @@ cpp_check() {
 		-D_GNU_SOURCE -I . $SOURCES
 }
 
+# Every tenth death: `./run test` has them all.
+export CRASH_EVERY=10
 export ASAN_OPTIONS=detect_stack_use_after_return=1:abort_on_error=0
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=halt_on_error=1

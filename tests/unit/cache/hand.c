@@ -169,12 +169,13 @@ static int outcome(struct hand *h, struct outcome *o, int n)
 	return n == 1 ? 0 : n;
 }
 
-int hand_deliver(struct hand *h, int64_t folder, const char *base,
-                 const char *body)
+/* By tmp into new; what has the name already goes. */
+static int bring(struct hand *h, int64_t folder, const char *base,
+                 const char *body, const struct cache_entry *over)
 {
 	struct cache *c = h->rig->cache;
 	struct cache_name tmp = { folder, CACHE_TMP, base, "", 0 };
-	struct cache_name new = { folder, CACHE_NEW, base, "", 0 };
+	struct cache_name to = { folder, CACHE_NEW, base, "", 0 };
 	struct outcome o = { .rig = h->rig };
 	struct cache_entry entry;
 	struct cache_wait *wait;
@@ -187,8 +188,24 @@ int hand_deliver(struct hand *h, int64_t folder, const char *base,
 	cache_file_release(c, entry.message.id);
 	if (err < 0)
 		return err;
-	err = cache_rename(c, &entry, &new, NULL, rig_done, &o, &wait);
+	if (over != NULL)
+		to.place = over->place;
+	err = cache_rename(c, &entry, &to, over, rig_done, &o, &wait);
 	return outcome(h, &o, err);
+}
+
+int hand_deliver(struct hand *h, int64_t folder, const char *base,
+                 const char *body)
+{
+	return bring(h, folder, base, body, NULL);
+}
+
+int hand_replace(struct hand *h, int64_t folder, const char *base,
+                 const char *body)
+{
+	struct cache_entry over;
+	int err = find(h, folder, base, &over);
+	return err < 0 ? err : bring(h, folder, base, body, &over);
 }
 
 int hand_unlink(struct hand *h, int64_t folder, const char *base)

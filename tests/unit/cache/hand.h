@@ -48,6 +48,9 @@ int hand_move(struct hand *h, int64_t folder, const char *base, int64_t to,
               enum cache_place place, unsigned flags);
 int hand_link(struct hand *h, int64_t folder, const char *base, int64_t to,
               const char *new_base);
+/* By tmp, and a rename over what has the name, as `sed -i` does. */
+int hand_replace(struct hand *h, int64_t folder, const char *base,
+                 const char *body);
 /* Write another text over it. */
 int hand_edit(struct hand *h, int64_t folder, const char *base,
               const char *body);

@@ -13,8 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/mem.h"
+#include "util/strbuf.h"
 
 #define INTERVAL_MS 60000
 #define WAIT_S      20
@@ -274,6 +276,28 @@ int rig_read(struct rig *rig, const struct cache_entry *entry)
 	" OR o.id IN (SELECT entry FROM journal)))"
 #define NOT_KEPT " AND message NOT IN (SELECT id FROM message WHERE kept <> 0)"
 
+/* Kept messages whose file is not there. */
+static int64_t count_lost(struct rig *rig, sqlite3 *sqlite)
+{
+	sqlite3_stmt *s;
+	int64_t lost = 0;
+	if (sqlite3_prepare_v2(sqlite, "SELECT id FROM message WHERE kept", -1,
+	                       &s, NULL) != SQLITE_OK)
+		return -1;
+	while (sqlite3_step(s) == SQLITE_ROW) {
+		long id = (long)sqlite3_column_int64(s, 0);
+		auto_free char *path =
+			xasprintf("%s/files/%02x/%ld", rig->state_dir,
+		                  (unsigned)(id & 0xff), id);
+		bool is_lost = access(path, F_OK) < 0;
+		if (is_lost)
+			print_error("%s is lost\n", path);
+		lost += is_lost;
+	}
+	(void)sqlite3_finalize(s);
+	return lost;
+}
+
 int64_t rig_violations(struct rig *rig)
 {
 	const char *const queries[] = {
@@ -301,6 +325,23 @@ int64_t rig_violations(struct rig *rig)
 		"SELECT count(*) FROM account WHERE"
 		" next_id <= (SELECT coalesce(max(id), 0) FROM message) OR"
 		" next_folder <= (SELECT max(id) FROM folder)",
+		"SELECT count(*) FROM message m WHERE links <>"
+		" (SELECT count(*) FROM entry WHERE message = m.id)",
+		/* The journal; state 6 is JOURNAL_WATCH: no wish. */
+		"SELECT count(*) FROM journal WHERE kind = 0 AND state <> 6"
+		" AND message NOT IN (SELECT id FROM message)",
+		"SELECT count(*) FROM journal WHERE state <> 6"
+		" AND folder NOT IN (SELECT id FROM folder)",
+		"SELECT count(*) FROM journal WHERE kind = 0 AND state <> 6"
+		" AND target <> -1 AND entry NOT IN (SELECT id FROM entry)",
+		"SELECT count(*) FROM journal j JOIN entry e ON j.entry = e.id"
+		" WHERE j.kind = 0 AND j.state <> 6 AND j.target <> -1"
+		" AND e.key IS NOT NULL",
+		"SELECT count(*) FROM (SELECT 1 FROM journal WHERE kind = 0"
+		" AND state <> 6 AND target <> -1"
+		" GROUP BY entry HAVING count(*) > 1)",
+		"SELECT count(*) FROM removed"
+		" WHERE id NOT IN (SELECT id FROM journal)",
 	};
 	char path[128];
 	(void)snprintf(path, sizeof(path), "%s/index.db", rig->state_dir);
@@ -320,6 +361,41 @@ int64_t rig_violations(struct rig *rig)
 		violations += count;
 		(void)sqlite3_finalize(s);
 	}
+	violations += count_lost(rig, sqlite);
 	(void)sqlite3_close(sqlite);
 	return violations;
+}
+
+static void dump_table(sqlite3 *sqlite, const char *name, struct strbuf *out)
+{
+	sqlite3_stmt *s;
+	auto_free char *query =
+		xasprintf("SELECT * FROM %s ORDER BY 1, 2", name);
+	assert_int_equal(sqlite3_prepare_v2(sqlite, query, -1, &s, NULL),
+	                 SQLITE_OK);
+	while (sqlite3_step(s) == SQLITE_ROW) {
+		strbuf_printf(out, "%s", name);
+		for (int i = 0; i < sqlite3_column_count(s); i++) {
+			const char *text =
+				(const char *)sqlite3_column_text(s, i);
+			strbuf_printf(out, " %s", text == NULL ? "-" : text);
+		}
+		strbuf_printf(out, "\n");
+	}
+	(void)sqlite3_finalize(s);
+}
+
+char *rig_dump(struct rig *rig)
+{
+	static const char *const tables[] = { "account", "folder",  "message",
+		                              "entry",   "journal", "removed",
+		                              "void" };
+	struct strbuf out = { 0 };
+	sqlite3 *sqlite;
+	auto_free char *path = xasprintf("%s/index.db", rig->state_dir);
+	assert_int_equal(sqlite3_open(path, &sqlite), SQLITE_OK);
+	for (size_t i = 0; i < COUNT_OF(tables); i++)
+		dump_table(sqlite, tables[i], &out);
+	(void)sqlite3_close(sqlite);
+	return strbuf_take(&out);
 }

@@ -65,4 +65,7 @@ int rig_read(struct rig *rig, const struct cache_entry *entry);
 /* The rows that break what docs/cache-format.md says is always true. */
 int64_t rig_violations(struct rig *rig);
 
+/* All rows of the index that is closed, as text; to be freed. */
+char *rig_dump(struct rig *rig);
+
 #endif

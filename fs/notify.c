@@ -12,9 +12,8 @@
 #define MOVES_MAX 8192
 #define NAMES_MAX 8192
 
-static struct notify_dir *dir_locked(struct notify *n, fuse_ino_t number)
+static struct notify_dir *dir_in(struct notify_list *l, fuse_ino_t number)
 {
-	struct notify_list *l = &n->list;
 	for (size_t i = 0; i < l->dir_count; i++)
 		if (l->dirs[i].number == number)
 			return &l->dirs[i];
@@ -27,9 +26,15 @@ static struct notify_dir *dir_locked(struct notify *n, fuse_ino_t number)
 	return dir;
 }
 
+/* To be told of: the directory whose content changed. */
+static struct notify_dir *dir_locked(struct notify *n, fuse_ino_t number)
+{
+	return dir_in(&n->kernel.list, number);
+}
+
 static struct notify_name *name_locked(struct notify *n, fuse_ino_t dir)
 {
-	struct notify_list *l = &n->list;
+	struct notify_list *l = &n->kernel.list;
 	if (l->name_count == l->name_capacity) {
 		l->name_capacity = l->name_capacity ? l->name_capacity * 2 : 16;
 		l->names = xrealloc(l->names,
@@ -47,7 +52,7 @@ static void entries_changed(void *arg, int64_t folder)
 	pthread_mutex_lock(&n->lock);
 	dir_locked(n, inode_number(INODE_NEW, a->index, folder));
 	dir_locked(n, inode_number(INODE_CUR, a->index, folder));
-	pthread_cond_signal(&n->changed);
+	pthread_cond_signal(&n->kernel.changed);
 	pthread_mutex_unlock(&n->lock);
 }
 
@@ -96,7 +101,7 @@ static void drop_dir_locked(const struct notify_account *a,
 
 static struct notify_move *move_locked(struct notify_account *a)
 {
-	struct notify_list *l = &a->notify->list;
+	struct notify_list *l = &a->notify->kernel.list;
 	if (l->move_count == l->move_capacity) {
 		l->move_capacity = l->move_capacity ? l->move_capacity * 2 : 16;
 		l->moves = xrealloc(l->moves,
@@ -118,7 +123,13 @@ static void add_move_locked(struct notify_account *a,
 	if (now)
 		fill_side(a, now, now_dir, &move->now);
 	dir_locked(a->notify, now ? now_dir : old_dir)->moves =
-		a->notify->list.move_count;
+		a->notify->kernel.list.move_count;
+}
+
+static bool has_room_locked(const struct notify *n)
+{
+	return n->kernel.list.move_count + n->watchers.list.move_count <
+	       MOVES_MAX;
 }
 
 static void lose_locked(struct notify_account *a)
@@ -140,14 +151,14 @@ static void entry_moved(void *arg, const struct cache_entry *old,
 	if (now)
 		now_dir = place_number(a, now->folder, now->place, &now_name);
 	pthread_mutex_lock(&n->lock);
-	bool has_room = n->list.move_count < MOVES_MAX || (old && !name);
+	bool has_room = has_room_locked(n) || (old && !name);
 	if (has_room)
 		add_move_locked(a, old, old_dir, now, now_dir);
 	else
 		lose_locked(a);
 	if (!has_room && old)
 		drop_dir_locked(a, old, old_dir, name);
-	pthread_cond_signal(&n->changed);
+	pthread_cond_signal(&n->kernel.changed);
 	pthread_mutex_unlock(&n->lock);
 }
 
@@ -170,10 +181,20 @@ static void folders_changed(void *arg, int64_t parent, const char *gone)
 	pthread_mutex_lock(&n->lock);
 	dir_locked(n, dir);
 	/* Maildir++ names are not told: see FOLDER_TIMEOUT_S in ops.c. */
-	if (gone && is_nested && n->list.name_count < NAMES_MAX)
+	if (gone && is_nested && n->kernel.list.name_count < NAMES_MAX)
 		maildir_level_encode(gone, name_locked(n, dir)->name);
-	pthread_cond_signal(&n->changed);
+	pthread_cond_signal(&n->kernel.changed);
 	pthread_mutex_unlock(&n->lock);
+}
+
+static struct notify_folder *folder_in(struct notify_list *l)
+{
+	if (l->folder_count == l->folder_capacity) {
+		l->folder_capacity = l->folder_capacity * 2 + 16;
+		l->folders = xrealloc(l->folders,
+		                      l->folder_capacity * sizeof(*l->folders));
+	}
+	return &l->folders[l->folder_count++];
 }
 
 static void folder_moved(void *arg, const struct cache_folder *old,
@@ -186,15 +207,9 @@ static void folder_moved(void *arg, const struct cache_folder *old,
 	if (!now && a->account->layout != FS_NESTED)
 		return;
 	pthread_mutex_lock(&n->lock);
-	struct notify_list *l = &n->list;
+	struct notify_list *l = &n->kernel.list;
 	if (l->folder_count < REPLAY_MAX) {
-		if (l->folder_count == l->folder_capacity) {
-			l->folder_capacity = l->folder_capacity * 2 + 16;
-			l->folders = xrealloc(l->folders,
-			                      l->folder_capacity *
-			                              sizeof(*l->folders));
-		}
-		struct notify_folder *f = &l->folders[l->folder_count++];
+		struct notify_folder *f = folder_in(l);
 		*f = (struct notify_folder){
 			.account = a,
 			.is_gone = !now,
@@ -203,7 +218,7 @@ static void folder_moved(void *arg, const struct cache_folder *old,
 		};
 		maildir_level_encode(folder->level, f->name);
 	}
-	pthread_cond_signal(&n->changed);
+	pthread_cond_signal(&n->kernel.changed);
 	pthread_mutex_unlock(&n->lock);
 }
 
@@ -233,28 +248,93 @@ static void release_list(struct notify_list *l)
 	free(l->dirs);
 }
 
+/* What the kernel does not know it need not be told: -ENOENT is fine. */
+static void drop_entry(struct notify *n, fuse_ino_t dir, const char *name)
+{
+	(void)fuse_lowlevel_notify_inval_entry(n->session, dir, name,
+	                                       strlen(name));
+}
+
+/* The moves and folders, behind what is to be told already. */
+static void hand_on_locked(struct notify *n, struct notify_list *l)
+{
+	struct notify_list *to = &n->watchers.list;
+	size_t before = to->move_count;
+	to->move_count += l->move_count;
+	if (to->move_count > to->move_capacity) {
+		to->move_capacity = to->move_count;
+		to->moves = xrealloc(to->moves,
+		                     to->move_capacity * sizeof(*to->moves));
+	}
+	if (l->move_count > 0)
+		memcpy(to->moves + before, l->moves,
+		       l->move_count * sizeof(*l->moves));
+	for (size_t i = 0; i < l->dir_count; i++)
+		if (l->dirs[i].moves > 0)
+			dir_in(to, l->dirs[i].number)->moves =
+				before + l->dirs[i].moves;
+	for (size_t i = 0; i < l->folder_count; i++)
+		if (to->folder_count < REPLAY_MAX)
+			*folder_in(to) = l->folders[i];
+	pthread_cond_signal(&n->watchers.changed);
+}
+
+/* Directories first: that takes no lock, so it waits for nobody. */
+static void tell_kernel(struct notify *n, struct notify_list *l)
+{
+	for (size_t i = 0; i < l->dir_count; i++)
+		(void)fuse_lowlevel_notify_inval_inode(n->session,
+		                                       l->dirs[i].number, -1,
+		                                       0);
+	for (size_t i = 0; i < l->name_count; i++)
+		drop_entry(n, l->names[i].dir, l->names[i].name);
+	for (size_t i = 0; i < l->dir_count; i++)
+		for (int k = 0; l->dirs[i].name && k < 2; k++)
+			drop_entry(n, l->dirs[i].above[k], l->dirs[i].name);
+	for (size_t i = 0; i < l->move_count; i++)
+		if (l->moves[i].old.dir)
+			drop_entry(n, l->moves[i].old.dir,
+			           l->moves[i].old.name);
+	pthread_mutex_lock(&n->lock);
+	hand_on_locked(n, l);
+	pthread_mutex_unlock(&n->lock);
+}
+
+static bool is_empty(const struct notify_list *l)
+{
+	return l->move_count + l->name_count + l->dir_count + l->folder_count ==
+	       0;
+}
+
 static void *notify_main(void *arg)
 {
-	struct notify *n = arg;
+	struct notify_thread *t = arg;
+	struct notify *n = t->notify;
 	pthread_mutex_lock(&n->lock);
 	while (!n->is_stopping) {
-		if (n->list.move_count + n->list.name_count +
-		            n->list.dir_count + n->list.folder_count ==
-		    0) {
-			pthread_cond_wait(&n->changed, &n->lock);
+		if (is_empty(&t->list)) {
+			pthread_cond_wait(&t->changed, &n->lock);
 			continue;
 		}
-		struct notify_list list = n->list;
-		n->list = (struct notify_list){ 0 };
+		struct notify_list list = t->list;
+		t->list = (struct notify_list){ 0 };
 		for (size_t i = 0; i < n->account_count; i++)
-			n->accounts[i].is_lost = false;
+			n->accounts[i].is_lost &= t != &n->watchers;
 		pthread_mutex_unlock(&n->lock);
-		notify_tell(n, &list);
+		t->tell(n, &list);
 		release_list(&list);
 		pthread_mutex_lock(&n->lock);
 	}
 	pthread_mutex_unlock(&n->lock);
 	return NULL;
+}
+
+static void init_thread(struct notify *n, struct notify_thread *t,
+                        void (*tell)(struct notify *n, struct notify_list *l))
+{
+	t->notify = n;
+	t->tell = tell;
+	pthread_cond_init(&t->changed, NULL);
 }
 
 struct notify *notify_new(const struct notify_config *told,
@@ -269,7 +349,8 @@ struct notify *notify_new(const struct notify_config *told,
 	n->on_event = config->on_event;
 	n->event_arg = config->event_arg;
 	pthread_mutex_init(&n->lock, NULL);
-	pthread_cond_init(&n->changed, NULL);
+	init_thread(n, &n->kernel, tell_kernel);
+	init_thread(n, &n->watchers, notify_tell);
 	n->accounts = xcalloc(config->account_count, sizeof(*n->accounts));
 	for (unsigned i = 0; i < config->account_count; i++) {
 		struct notify_account *a = &n->accounts[i];
@@ -284,34 +365,48 @@ struct notify *notify_new(const struct notify_config *told,
 	return n;
 }
 
+static int start(struct notify_thread *t)
+{
+	int err = pthread_create(&t->id, NULL, notify_main, t);
+	t->is_started = err == 0;
+	return -err;
+}
+
+static void end(struct notify_thread *t)
+{
+	if (t->is_started)
+		(void)pthread_join(t->id, NULL);
+	t->is_started = false;
+}
+
 int notify_start(struct notify *n)
 {
-	int err = pthread_create(&n->thread, NULL, notify_main, n);
-	n->is_started = err == 0;
-	return -err;
+	int err = start(&n->kernel);
+	return err == 0 ? start(&n->watchers) : err;
 }
 
 void notify_stop(struct notify *n)
 {
-	if (!n->is_started)
-		return;
 	pthread_mutex_lock(&n->lock);
 	n->is_stopping = true;
-	pthread_cond_signal(&n->changed);
+	pthread_cond_signal(&n->kernel.changed);
+	pthread_cond_signal(&n->watchers.changed);
 	pthread_mutex_unlock(&n->lock);
 	replay_stop(n->replay);
 	where_stop(n->where);
-	(void)pthread_join(n->thread, NULL);
-	n->is_started = false;
+	end(&n->kernel);
+	end(&n->watchers);
 }
 
 void notify_free(struct notify *n)
 {
 	if (!n)
 		return;
-	release_list(&n->list);
+	release_list(&n->kernel.list);
+	release_list(&n->watchers.list);
 	free(n->accounts);
-	pthread_cond_destroy(&n->changed);
+	pthread_cond_destroy(&n->kernel.changed);
+	pthread_cond_destroy(&n->watchers.changed);
 	pthread_mutex_destroy(&n->lock);
 	free(n);
 }

@@ -1,7 +1,8 @@
 /*
  * Tells the kernel what changed.  The kernel takes a directory's lock for it,
  * and holds that same lock while it waits for our answer to a lookup; so this
- * has a thread of its own, which owes nobody anything.
+ * has a thread of its own, which owes nobody anything.  Those who watch the mount
+ * are told by a second, which may wait for them.
  */
 #ifndef FS_NOTIFY_H
 #define FS_NOTIFY_H
@@ -39,7 +40,7 @@ void notify_entry_moved(struct notify *n, unsigned account,
 int notify_start(struct notify *n);
 
 /*
- * End the thread; what is queued is dropped.  The fuse thread must still run:
+ * End the threads; what is queued is dropped.  The fuse thread must still run:
  * the kernel may be waiting for it with the lock we wait for.
  */
 void notify_stop(struct notify *n);

@@ -2,12 +2,16 @@
  * Between notify.c, which gathers what happened, and notify_tell.c, which tells
  * it.
  *
- * Four lists, all guarded by the lock and taken whole by the thread:
+ * Four lists, all guarded by the lock and taken whole by a thread:
  *
  *	folders	that came or went
  *	moves	messages that are called otherwise, came or went
  *	names	directories that no longer lead where they did
  *	dirs	directories whose content or date changed; each once
+ *
+ * The first thread tells the kernel, which is soon done, and hands the folders
+ * and moves on to the second.  That one tells those who watch, and may wait for
+ * any of them.
  *
  * When the moves are too many, further ones only mark their directory as
  * dropped: the kernel then forgets its entry in the directory above, and with
@@ -85,7 +89,7 @@ struct notify_account {
 	unsigned index;
 	const struct fs_account *account; /* borrowed from fs_config */
 	fuse_ino_t root;
-	bool is_lost; /* guarded by notify's lock: notify's list says so */
+	bool is_lost; /* guarded by notify's lock: a list of notify's says so */
 };
 
 struct notify {
@@ -97,16 +101,20 @@ struct notify {
 	size_t account_count;
 	void (*on_event)(void *arg, const struct fs_event *event);
 	void *event_arg;
-	pthread_t thread;
-	bool is_started; /* main thread */
+	struct notify_thread {
+		struct notify *notify;
+		pthread_t id;
+		bool is_started; /* main thread */
+		void (*tell)(struct notify *n, struct notify_list *l);
+		pthread_cond_t changed;
+		struct notify_list list; /* guarded by lock; to be told */
+	} kernel, watchers;
 
 	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool is_stopping;        /* guarded by lock */
-	struct notify_list list; /* guarded by lock */
+	bool is_stopping; /* guarded by lock */
 };
 
-/* Tell what happened; in notify's thread. */
-void notify_tell(struct notify *n, const struct notify_list *l);
+/* Tell those who watch what happened. */
+void notify_tell(struct notify *n, struct notify_list *l);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * First the kernel, then those who watch the mount, by way of the injector;
- * then who asked for events.
+ * Those who watch the mount are told by way of the injector, then who asked for
+ * events.
  */
 #include "fs/notify_list.h"
 
@@ -21,14 +21,6 @@
  * has bad luck so often goes on without an event.
  */
 #define REPLAY_TRIES 3
-
-/* What the kernel does not know it need not be told: -ENOENT is fine. */
-static void drop_entry(struct fuse_session *session, fuse_ino_t dir,
-                       const char *name)
-{
-	(void)fuse_lowlevel_notify_inval_entry(session, dir, name,
-	                                       strlen(name));
-}
 
 /* The last folder that was asked for; a batch is mostly of one. */
 struct asked {
@@ -110,7 +102,9 @@ static void replay(struct notify *n, struct asked *asked,
 		if (replay_run(n->replay, &op, dir.path,
 		               to.path ? to.path : "") != -EEXIST)
 			break;
-		drop_entry(n->session, op.to_dir, op.to_name);
+		(void)fuse_lowlevel_notify_inval_entry(n->session, op.to_dir,
+		                                       op.to_name,
+		                                       strlen(op.to_name));
 	}
 	free(dir.path);
 	free(to.path);
@@ -157,8 +151,6 @@ static void tell_moves(struct notify *n, const struct notify_list *l)
 	bool is_bulk = l->move_count > REPLAY_MAX;
 	for (size_t i = 0; i < l->move_count; i++) {
 		const struct notify_move *m = &l->moves[i];
-		if (m->old.dir)
-			drop_entry(n->session, m->old.dir, m->old.name);
 		if (!is_bulk && !m->is_lost)
 			replay(n, asked, m);
 		if (!is_bulk)
@@ -218,17 +210,8 @@ static void tell_folders(struct notify *n, const struct notify_list *l)
 	}
 }
 
-void notify_tell(struct notify *n, const struct notify_list *l)
+void notify_tell(struct notify *n, struct notify_list *l)
 {
-	for (size_t i = 0; i < l->name_count; i++)
-		drop_entry(n->session, l->names[i].dir, l->names[i].name);
-	for (size_t i = 0; i < l->dir_count; i++) {
-		const struct notify_dir *dir = &l->dirs[i];
-		for (int k = 0; dir->name && k < 2; k++)
-			drop_entry(n->session, dir->above[k], dir->name);
-		(void)fuse_lowlevel_notify_inval_inode(n->session, dir->number,
-		                                       -1, 0);
-	}
 	tell_moves(n, l);
 	tell_folders(n, l);
 }

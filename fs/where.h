@@ -1,6 +1,6 @@
 /*
  * Where a folder stands in the mount.  Only the fuse thread can tell, for the
- * caches' reading calls are its; notify's thread asks it.
+ * caches' reading calls are its; notify's second thread asks it.
  */
 #ifndef FS_WHERE_H
 #define FS_WHERE_H
@@ -34,7 +34,7 @@ void where_init(struct where *w, struct wake *wake);
 void where_release(struct where *w);
 
 /*
- * Notify's thread: 0 and *answer_out; -ENOENT: it is gone; -ENAMETOOLONG; or
+ * Notify's second thread: 0 and *answer_out; -ENOENT: it is gone; -ENAMETOOLONG; or
  * -ECANCELED: after where_stop().
  */
 int where_ask(struct where *w, unsigned account, int64_t folder,

@@ -79,6 +79,9 @@ static void show_progress(struct pull *p, const char *name, int64_t done,
 	(void)pthread_mutex_unlock(&c->status_lock);
 }
 
+/* Of so few it costs nothing; Mailutils has to, whenever all are expunged. */
+#define FREE_RESET 20
+
 /*
  * All keys are void.  To match them again is work for all of the folder: who
  * voids them on and on is left alone; what is here stays readable.
@@ -86,7 +89,7 @@ static void show_progress(struct pull *p, const char *name, int64_t done,
 static int check_reset(struct pull *p)
 {
 	bool is_new;
-	if (p->has_void ||
+	if (p->has_void || p->known <= FREE_RESET ||
 	    recent_reset(&p->cache->sessions[0].recent,
 	                 clock_wall_ns() / 1000000, p->folder, &is_new))
 		return 0;

@@ -148,7 +148,7 @@ def test_every_server_is_followed(server, authority, daemons):
         options = account(authority, server)
         daemon = daemons(**options, interval="1s", folders="INBOX Live*")
         watched = start(daemon, other, [("LiveA", wires[0]),
-                                        ("LiveB", wires[1])], timeout=6)
+                                        ("LiveB", wires[1])], timeout=60)
         # Mailutils keeps flags to the session that set them.
         change_all(*watched, has_flags=server.name != "mailutils")
         assert daemon.stop() == 0

@@ -40,7 +40,8 @@ def is_open(port):
         return s.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(is_true, what, timeout=15):
+def wait_until(is_true, what, timeout=60):
+    """The time is for machines that are slow, and no bound of ours."""
     end = time.monotonic() + timeout
     while not is_true():
         if time.monotonic() > end:

@@ -184,7 +184,7 @@ static void a_reset_survives_its_interruption(void **state)
 static void who_resets_on_and_on_is_left_alone(void **state)
 {
 	struct rig *rig = *state;
-	fake_message_add(rig->account, "INBOX", 10, 10, 0);
+	fake_message_add(rig->account, "INBOX", 30, 10, 0);
 	rig_start(rig, 1);
 	int64_t inbox = rig_listed(rig, "INBOX");
 	for (int i = 0; i < 3; i++) {
@@ -192,11 +192,25 @@ static void who_resets_on_and_on_is_left_alone(void **state)
 		fake_folder_reset(rig->account, "INBOX");
 		rig_poll(rig);
 		/* The third is not followed. */
-		assert_int_equal(all(rig, inbox), i < 2 ? 11 + i : 12);
+		assert_int_equal(all(rig, inbox), i < 2 ? 31 + i : 32);
 	}
 	clock_advance_ms(3601 * 1000);
 	rig_poll(rig);
-	assert_int_equal(all(rig, inbox), 13);
+	assert_int_equal(all(rig, inbox), 33);
+}
+
+static void the_resets_of_a_few_are_all_followed(void **state)
+{
+	struct rig *rig = *state;
+	fake_message_add(rig->account, "INBOX", 1, 10, 0);
+	rig_start(rig, 1);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	for (int i = 0; i < 5; i++) {
+		fake_message_add(rig->account, "INBOX", 1, 10, 0);
+		fake_folder_reset(rig->account, "INBOX");
+		rig_poll(rig);
+		assert_int_equal(all(rig, inbox), 2 + i);
+	}
 }
 
 #define RIG_TEST(name) \
@@ -210,6 +224,7 @@ int main(void)
 		RIG_TEST(a_complete_pull_that_is_cancelled_removes_nothing),
 		RIG_TEST(new_ones_in_chunks_stay_though_not_named_again),
 		RIG_TEST(who_resets_on_and_on_is_left_alone),
+		RIG_TEST(the_resets_of_a_few_are_all_followed),
 		RIG_TEST(a_reset_survives_its_interruption),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,13 +26,13 @@ ROUNDS = 5
 DELAY_MS = 10  # one way: 20 ms a round trip
 
 
-def timed(*command, good=(0,), **more):
+def timed(*command, good=(0,), source=subprocess.DEVNULL, **more):
     """Seconds, and what it printed.  What ran before leaves it no writes."""
     os.sync()
     began = time.monotonic()
     done = subprocess.run([str(word) for word in command], text=True,
                           errors="replace", capture_output=True,
-                          stdin=subprocess.DEVNULL, **more)
+                          stdin=source, **more)
     if done.returncode not in good:
         sys.exit(f"{command[0]}: {done.stderr}")
     return time.monotonic() - began, done.stdout
@@ -41,12 +41,14 @@ def timed(*command, good=(0,), **more):
 class Bench:
     """A server, its mail, and the programs that are compared."""
 
-    def __init__(self, build):
+    def __init__(self, build, **options):
+        """options: the server's."""
         self.build = pathlib.Path(build).resolve()
         self.base = process.make_base("mailmount-bench-")
         self.authority = tls.Authority(self.base / "tls")
         self.server = Dovecot(self.base / "server",
-                              self.authority.issue("server")).start()
+                              self.authority.issue("server"),
+                              **options).start()
         self.runs = 0
         self.mounted = None
 

@@ -2,7 +2,9 @@
  * The least an IMAP client can do: one command, its answer read and counted.
  * What mailmount is measured against; it keeps nothing and parses nothing.
  *
- *   imap_raw plain|tls PORT USER PASSWORD MAILBOX metadata|bodies
+ *   imap_raw plain|tls PORT USER PASSWORD MAILBOX metadata|bodies|send
+ *
+ * send: the commands on standard input, one behind the other as they are.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -122,6 +124,17 @@ command(struct link *l, const char *tag, const char *format, ...)
 	link_expect(l, tag);
 }
 
+/* The commands on standard input; what they answer is read at the end. */
+static void send_input(struct link *l)
+{
+	static char bytes[1 << 16];
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, bytes, sizeof(bytes))) > 0)
+		link_write(l, bytes, (size_t)n);
+	command(l, "c ", "c NOOP\r\n");
+}
+
 static double now(void)
 {
 	struct timespec ts;
@@ -139,7 +152,7 @@ int main(int argc, char **argv)
 
 	if (argc != 7)
 		errx(2, "usage: imap_raw plain|tls PORT USER PASSWORD MAILBOX "
-		        "metadata|bodies");
+		        "metadata|bodies|send");
 	what = strcmp(argv[6], "bodies") == 0
 	               ? "BODY.PEEK[]"
 	               : "(UID FLAGS INTERNALDATE RFC822.SIZE)";
@@ -149,7 +162,10 @@ int main(int argc, char **argv)
 	command(&l, "b ", "b EXAMINE \"%s\"\r\n", argv[5]);
 	before = l.received;
 	fetching = now();
-	command(&l, "c ", "c UID FETCH 1:* %s\r\n", what);
+	if (strcmp(argv[6], "send") == 0)
+		send_input(&l);
+	else
+		command(&l, "c ", "c UID FETCH 1:* %s\r\n", what);
 	printf("%.3f s total, %.3f s fetch, %llu bytes\n", now() - started,
 	       now() - fetching, (unsigned long long)(l.received - before));
 	return 0;

@@ -85,13 +85,13 @@ def resync(server, client, disable, flag):
         before = len(inbox.files())
         daemon.stop()
         change(client, flag)
-        proxy.sent.clear()
-        proxy.received = 0
+        proxy.forget()
         daemon.start()
         process.wait_until(lambda: len(inbox.files()) == before + 3,
                            "the changes", 60)
         process.wait_until(lambda: b" IDLE" in proxy.sent, "idling", 60)
-        print(f"resync, without {disable}: {len(proxy.sent)} bytes sent, "
+        print(f"resync, without {disable}: {proxy.turns_to_news()} round trips "
+              f"after the login, {len(proxy.sent)} bytes sent, "
               f"{proxy.received} received", flush=True)
 
 
@@ -106,11 +106,11 @@ def resync_mbsync(server, client, base):
         command = ["mbsync", "-c", config, "c"]
         subprocess.run(command, check=True, capture_output=True)
         change(client, r"\Draft")
-        proxy.sent.clear()
-        proxy.received = 0
+        proxy.forget()
         subprocess.run(command, check=True, capture_output=True)
-        print(f"resync, mbsync: {len(proxy.sent)} bytes sent, "
-              f"{proxy.received} received", flush=True)
+        print(f"resync, mbsync: {len(proxy.turns)} round trips, "
+              f"{len(proxy.sent)} bytes sent, {proxy.received} received",
+              flush=True)
 
 
 def idle(server, client, seconds):

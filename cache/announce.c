@@ -51,7 +51,9 @@ void announce_free(struct announces *a)
 	free(a);
 }
 
-/* Take those out that are of an entry, of a message, or overdue; 0: not asked. */
+/*
+ * Take those out that are of an entry, of a message, or overdue; 0: not asked.
+ */
 static void take_some(struct announces *a, int64_t entry, int64_t message,
                       int64_t overdue_at, struct waiting_list *out)
 {
@@ -91,15 +93,6 @@ static bool add(struct announces *a, const struct cache_entry *now)
 	return has_room;
 }
 
-void announce_arrival(struct cache *c, const struct cache_entry *now)
-{
-	const struct cache_message *m = &now->message;
-	if (is_worth_waiting(c, m) && add(c->announces, now))
-		jobs_prefetch(c->jobs, m->id, now->folder, m->size);
-	else
-		tell_arrived(c, now);
-}
-
 void announce_before(struct cache *c, int64_t entry)
 {
 	struct waiting_list list;
@@ -112,6 +105,15 @@ void announce_body(struct cache *c, int64_t message)
 	struct waiting_list list;
 	take_some(c->announces, 0, message, 0, &list);
 	tell_all(c, &list);
+}
+
+void announce_arrival(struct cache *c, const struct cache_entry *now)
+{
+	const struct cache_message *m = &now->message;
+	if (!is_worth_waiting(c, m) || !add(c->announces, now))
+		tell_arrived(c, now);
+	else if (!jobs_prefetch(c->jobs, m->id, now->folder, m->size))
+		announce_body(c, m->id);
 }
 
 void announce_tick(struct cache *c)

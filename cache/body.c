@@ -89,7 +89,7 @@ static int make_parent(const char *path)
 	auto_free char *parent =
 		xstrndup(path, (size_t)(strrchr(path, '/') - path));
 	auto_free char *why = NULL;
-	int err = home_make(parent, &why);
+	int err = home_make(parent, false, &why);
 	if (err < 0)
 		log_error("%s", why);
 	return err;

@@ -10,8 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache/ack.h"
 #include "cache/announce.h"
 #include "cache/core.h"
+#include "cache/gone.h"
 #include "cache/home.h"
 #include "cache/journal.h"
 #include "cache/write.h"
@@ -20,26 +22,31 @@
 #include "util/log.h"
 #include "util/mem.h"
 
-/* What waited for its time need not any more. */
+/* What waited for its time need not any more; what was spent today is. */
 static int restart(struct cache *c)
 {
+
 	struct db_conn *conn;
 	int err = db_begin(c->db, &conn);
 	if (err < 0)
 		return err;
 	err = journal_restart(conn);
 	if (err == 0)
-		return db_commit(conn);
-	db_rollback(conn);
-	return err;
+		err = jobs_budget_load(c->jobs, conn);
+	if (err < 0) {
+		db_rollback(conn);
+		return err;
+	}
+	err = db_commit(conn);
+	return err < 0 ? err : ack_restart(c);
 }
 
 static int open_parts(struct cache *c, const struct cache_config *config,
                       char **why_out)
 {
-	int err = home_make(config->state_dir, why_out);
+	int err = home_make(config->state_dir, true, why_out);
 	if (err == 0)
-		err = home_make(config->cache_dir, why_out);
+		err = home_make(config->cache_dir, false, why_out);
 	if (err == 0)
 		err = home_lock(config->state_dir, config->account, &c->lock_fd,
 		                why_out);
@@ -70,6 +77,8 @@ int cache_open(const struct cache_config *config, struct cache **cache_out,
 	c->interval_ms = config->interval_ms;
 	c->is_read_only = config->is_read_only;
 	c->delete = config->delete;
+	c->ack = config->ack;
+	c->is_inbox_root = config->is_inbox_root;
 	c->can_append = true;
 	c->is_taken = config->is_taken && !config->is_read_only;
 	c->take_after_s = config->take_after_s;
@@ -77,10 +86,17 @@ int cache_open(const struct cache_config *config, struct cache **cache_out,
 	c->patterns = xcalloc(config->folder_count, sizeof(*c->patterns));
 	for (size_t i = 0; i < config->folder_count; i++)
 		c->patterns[c->pattern_count++] = xstrdup(config->folders[i]);
+	c->split = xstrdup(config->split);
+	c->domains = xcalloc(config->domain_count, sizeof(*c->domains));
+	for (size_t i = 0; i < config->domain_count; i++)
+		c->domains[c->domain_count++] = xstrdup(config->domains[i]);
 	c->scans.bytes_max = config->size_limit / 4 < SCAN_BYTES_MAX
 	                             ? config->size_limit / 4
 	                             : SCAN_BYTES_MAX;
-	c->jobs = jobs_new(config->timeout_ms, config->ahead_max);
+	c->gone = xmalloc(sizeof(*c->gone));
+	c->jobs = jobs_new(config->timeout_ms, config->ahead_max,
+	                   config->daily_limit);
+	c->daily_limit = config->daily_limit;
 	c->announces = announce_new();
 	c->announce_bytes = config->announce_bytes;
 	(void)pthread_mutex_init(&c->status_lock, NULL);
@@ -156,6 +172,7 @@ int cache_start(struct cache *c, struct remote **remotes, size_t count)
 	c->remote_count = served;
 	/* What a run before this left. */
 	jobs_push_by(c->jobs, clock_now_ms());
+	jobs_split(c->jobs, c->split != NULL);
 	c->can_append = (remotes[0]->abilities & REMOTE_CAN_APPEND) != 0;
 	jobs_serve(c->jobs, remotes, served);
 	for (size_t i = 0; i < served; i++) {
@@ -189,6 +206,9 @@ void cache_close(struct cache *c)
 	for (size_t i = 0; i < c->remote_count; i++)
 		remote_free(c->sessions[i].remote);
 	keeper_free(c->keeper);
+	if (c->gone != NULL)
+		pull_forget_gone(c, INT64_MAX);
+	free(c->gone);
 	jobs_free(c->jobs);
 	announce_free(c->announces);
 	file_store_close(c->files);
@@ -199,6 +219,10 @@ void cache_close(struct cache *c)
 	for (size_t i = 0; i < c->pattern_count; i++)
 		free(c->patterns[i]);
 	free(c->patterns);
+	for (size_t i = 0; i < c->domain_count; i++)
+		free(c->domains[i]);
+	free(c->domains);
+	free(c->split);
 	(void)pthread_mutex_destroy(&c->status_lock);
 	free(c->account);
 	free(c);
@@ -378,7 +402,9 @@ bool cache_wait_cancel(struct cache *c, struct cache_wait *wait)
 
 void cache_push_soon(struct cache *c)
 {
-	jobs_push_by(c->jobs, deadline_in(WRITE_DUST_MS));
+	jobs_push_by(c->jobs, deadline_in(WRITE_DUST_MS + WRITE_SPAN_MS));
+	if (db_has_long_log(c->db))
+		keeper_tidy(c->keeper);
 }
 
 void cache_tick(struct cache *c)
@@ -386,6 +412,11 @@ void cache_tick(struct cache *c)
 	jobs_tick(c->jobs);
 	announce_tick(c);
 	(void)body_flush(c->bodies);
+}
+
+void cache_network_changed(struct cache *c)
+{
+	jobs_say(c->jobs, JOBS_CHECK);
 }
 
 void cache_status(struct cache *c, struct cache_status *status_out)
@@ -407,6 +438,8 @@ void cache_status(struct cache *c, struct cache_status *status_out)
 	status.messages = totals.messages;
 	status.size_limit = body_limit(c->bodies);
 	status.bodies_waiting = jobs_bodies_waiting(c->jobs);
+	status.daily_limit = c->daily_limit;
+	status.is_limit_reached = jobs_is_spent(c->jobs, &status.fetched_today);
 	(void)pthread_mutex_lock(&c->status_lock);
 	status.is_online = c->is_online;
 	memcpy(status.failure, c->failure, sizeof(status.failure));

@@ -72,6 +72,17 @@ struct cache_message {
 	struct timespec mtime, ctime;
 };
 
+/*
+ * Keywords that have a number in their folder, from 0, are bits of an entry's
+ * flags beside enum mail_flag.  A file at the mailbox's top has a line
+ * "NUMBER KEYWORD" for each.  Keywords of messages get the next number when
+ * they come, and the file is written; others may write it, too, and so give
+ * keywords their numbers.
+ */
+#define CACHE_KEYWORDS      26
+#define CACHE_KEYWORD(n)    (64U << (n))
+#define CACHE_KEYWORDS_FILE "dovecot-keywords"
+
 /* As long as a name's part before ":2," may be, without its NUL. */
 #define CACHE_NAME_MAX 255
 
@@ -84,7 +95,12 @@ struct cache_entry {
 	int64_t folder;
 	enum cache_place place;
 	uint64_t identity; /* unique in the folder; for making names */
-	unsigned flags;    /* enum mail_flag */
+	/*
+	 * Made by split: it has the flags of the message's own name, and goes
+	 * when the server's message does; see follow.h.
+	 */
+	bool is_split;
+	unsigned flags; /* enum mail_flag, CACHE_KEYWORD() */
 	/*
 	 * The name a program gave it: base, then info as long as the flags are
 	 * those it shows, else what they say now.  An empty base: it has none,
@@ -92,7 +108,11 @@ struct cache_entry {
 	 */
 	char base[CACHE_NAME_MAX + 1];
 	char info[CACHE_NAME_MAX + 1]; /* ":2,S"; "" */
-	unsigned shown;                /* flags that info shows */
+	/*
+	 * Flags that info shows, or stands for: numbers may be missing in it,
+	 * and others in it that mean nothing here.
+	 */
+	unsigned shown;
 	struct cache_message message;
 };
 
@@ -103,6 +123,13 @@ struct cache_name {
 	const char *base; /* NULL: keep the name made from the identity */
 	const char *info;
 	unsigned flags; /* that info shows */
+	/*
+	 * Numbers that the name before showed.  Those only in it are keywords
+	 * to remove, those only in flags to add.  Keywords in neither stay.
+	 */
+	unsigned was;
+	/* base and info are what is made from the identity and flags. */
+	bool is_made;
 };
 
 struct cache_body {
@@ -115,8 +142,9 @@ struct cache_body {
 };
 
 /*
- * Told after a change is committed, from the cache's own threads, with no lock
- * held.  None may call the cache.
+ * Told after a change is committed, with no lock held: from the cache's own
+ * threads, or where a change made another, by the call that made it.  None may
+ * call the cache, or wait.
  */
 struct cache_listener {
 	/* Entries of a folder came, went or changed. */
@@ -147,14 +175,25 @@ enum cache_delete {
 	CACHE_DELETE_FLAG, /* \Deleted, and another client expunges */
 };
 
+/* When a delivery is answered. */
+enum cache_ack {
+	CACHE_ACK_JOURNAL, /* it is in the journal, and survives a power cut */
+	CACHE_ACK_SERVER,  /* the server has it */
+};
+
 struct cache_config {
 	const char *account;
 	const char *state_dir; /* what the server cannot give again */
 	const char *cache_dir; /* what it can */
 	uint64_t size_limit;   /* bytes of bodies to keep */
 	uint64_t ahead_max;    /* larger bodies wait for a reader; 0: none do */
-	int timeout_ms;        /* longest wait of a caller for the server */
-	int interval_ms;       /* between looks for news */
+	/*
+	 * Bytes of messages to fetch in a day (UTC); then only readers get
+	 * theirs, till the next.  0: no limit.
+	 */
+	uint64_t daily_limit;
+	int timeout_ms;  /* longest wait of a caller for the server */
+	int interval_ms; /* between looks for news */
 	/*
 	 * A message that arrives and is no larger is fetched before
 	 * entry_moved() tells of it, if that takes no more than a moment.
@@ -162,12 +201,22 @@ struct cache_config {
 	uint64_t announce_bytes;
 	bool is_read_only; /* every writing call gives -EROFS */
 	enum cache_delete delete;
+	enum cache_ack ack;
+	bool is_inbox_root; /* what is beside INBOX's cur is at the root */
 	/*
 	 * Mail is taken off the server when it came so long ago and is safe
 	 * here; it then is in state_dir.
 	 */
 	bool is_taken;
 	int64_t take_after_s;
+	/*
+	 * INBOX gets a mailbox for each recipient: the field that names them,
+	 * or "received-for"; NULL: it does not.  Only of these domains; none:
+	 * of any.
+	 */
+	const char *split;
+	const char *const *domains;
+	size_t domain_count;
 	/*
 	 * Which folders: fnmatch(3) patterns, "!" before one takes out; the
 	 * last that matches counts.  None: all.
@@ -256,8 +305,8 @@ typedef void cache_done(void *arg, int err, const struct cache_body *body);
 /*
  * Reading: wait until a folder was listed once (CACHE_ROOT: until the folders
  * are known).  Returns 1: it was; 0: done will run, and *wait_out can cancel
- * it; or -errno.  done's errors: -EHOSTUNREACH, -ETIMEDOUT, -EKEYREJECTED,
- * -ECANCELED, -ENOENT.
+ * it; or -errno.  done's errors: -EHOSTUNREACH, -ETIMEDOUT, -ENOKEY,
+ * -EKEYREJECTED, -ECANCELED, -ENOENT.
  */
 int cache_listing_await(struct cache *c, int64_t folder, cache_done *done,
                         void *arg, struct cache_wait **wait_out);
@@ -277,9 +326,17 @@ int cache_body_open(struct cache *c, int64_t message, cache_done *done,
  * Writing calls belong to the thread of the reading ones, never wait for the
  * network, and are in the journal when they return.  Those that take a
  * completion must survive a power cut before they are true: they return 1
- * when that is so already, 0 if done will run, or -errno.  An entry that is
+ * when that is so already, 0 if done will run, or -errno.  Where *wait_out is
+ * NULL that is soon, and cannot be withdrawn.  An entry that is
  * not as it was read gives -ENOENT.  Others: -EROFS (read-only account),
  * -ENOSPC, -EDQUOT, -EIO.
+ *
+ * With CACHE_ACK_SERVER a link or rename by which a kept file becomes a new
+ * message of a mailbox that the server has, in nobody's place, is done when
+ * the server has it.  An error then means that it was not made: why the server
+ * refused it, -EHOSTUNREACH, -ETIMEDOUT or -EINTR when nothing of it was sent,
+ * or the rest of what cache_body_open() gives.  If it was sent and no answer
+ * comes in time, done's err is 0: it is in the journal.
  */
 
 /*
@@ -298,11 +355,16 @@ int cache_file_create(struct cache *c, const struct cache_name *name,
  */
 int cache_file_edit(struct cache *c, int64_t message, bool is_truncated,
                     const struct cache_body *body, int *fd_out);
+/*
+ * May so many bytes be written through such a descriptor?  -ENOSPC: what is
+ * left of the disk is for the journal.
+ */
+int cache_file_room(int fd, uint64_t bytes);
 /* Data or size were, or are to be, changed through such a descriptor. */
 int cache_file_touch(struct cache *c, int64_t message);
 /* A descriptor of create or edit was closed. */
 void cache_file_release(struct cache *c, int64_t message);
-/* Data, names and attributes; 0: of everything but data. */
+/* Data, names but one in tmp/, and attributes; 0: of everything but data. */
 int cache_file_sync(struct cache *c, int64_t message, cache_done *done,
                     void *arg, struct cache_wait **wait_out);
 
@@ -350,10 +412,10 @@ int cache_folder_rename(struct cache *c, int64_t folder, int64_t parent,
 /* What a message is to the server. */
 struct cache_facts {
 	char key[REMOTE_KEY_MAX + 1]; /* "": it has none there yet */
-	unsigned flags;
-	char keywords[1024]; /* separated by blanks */
-	const char *state;   /* "synced", "pending", "refused", "held" */
-	char why[256];       /* if refused */
+	unsigned flags;               /* enum mail_flag */
+	char keywords[1024];          /* separated by blanks */
+	const char *state; /* "synced", "pending", "refused", "held" */
+	char why[256];     /* if refused */
 };
 /* Reading.  Of the first entry that names it. */
 int cache_facts_get(struct cache *c, int64_t message,
@@ -361,9 +423,9 @@ int cache_facts_get(struct cache *c, int64_t message,
 int cache_keywords_set(struct cache *c, int64_t message, const char *keywords);
 
 /*
- * Withdraw: true if done will not run; false if it has run or is running, and
- * *wait may be gone.  Safe with a wait that is done, as long as the same
- * cache lives.
+ * Withdraw: true if done will not run; false if it has run or will, and *wait
+ * may be gone.  Safe with a wait that is done, as long as the same cache lives,
+ * and with NULL.
  */
 bool cache_wait_cancel(struct cache *c, struct cache_wait *wait);
 
@@ -385,7 +447,10 @@ struct cache_pending {
 int64_t cache_queue(struct cache *c,
                     void (*each)(void *arg, const struct cache_pending *p),
                     void *arg);
-/* Send everything now that waits for its time; refused ones too if is_again. */
+/*
+ * Send everything now that waits for its time, and connect for that; if
+ * is_again, what was refused too, and log in once more where that was.
+ */
 int cache_flush(struct cache *c, bool is_again);
 /* Deletions that are held: go on, or take them back.  How many, or -errno. */
 int64_t cache_confirm(struct cache *c);
@@ -393,6 +458,12 @@ int64_t cache_undo(struct cache *c);
 
 /* Once a second: ends waits that are overdue. */
 void cache_tick(struct cache *c);
+
+/*
+ * This machine has other addresses: connections are checked, or tried anew at
+ * once.
+ */
+void cache_network_changed(struct cache *c);
 
 struct cache_status {
 	bool is_online;
@@ -402,6 +473,8 @@ struct cache_status {
 	char listing[256]; /* the folder now being listed; "" */
 	int64_t listing_done, listing_total;
 	uint64_t cached_bytes, size_limit;
+	uint64_t fetched_today, daily_limit; /* 0: none is counted */
+	bool is_limit_reached;
 	int64_t bodies_waiting;         /* programs that wait for a body */
 	int64_t pending, held, refused; /* of the journal */
 };

@@ -20,11 +20,11 @@ struct session {
 	struct remote *remote;
 	pthread_t thread;
 	int failures;         /* in a row */
-	int rejections;       /* of our credentials, in a row */
 	bool was_useful;      /* something was done since it connected */
-	bool is_finished;     /* rejected too often: idle until the end */
 	struct recent recent; /* of push_journal() */
 };
+
+struct gone_list;
 
 struct cache {
 	char *account;
@@ -34,7 +34,13 @@ struct cache {
 	bool is_taken;   /* see cache_config */
 	int64_t take_after_s;
 	bool is_take_left; /* keep_due() left some; the first session's */
+	char *split;       /* see cache_config; NULL: not */
+	char **domains;
+	size_t domain_count;
+	bool is_split_full; /* it was told; the first session's */
 	enum cache_delete delete;
+	enum cache_ack ack;
+	bool is_inbox_root;
 	char **patterns;
 	size_t pattern_count;
 	int lock_fd;
@@ -44,6 +50,8 @@ struct cache {
 	struct keeper *keeper;
 	struct announces *announces;
 	uint64_t announce_bytes;
+	struct gone_list *gone; /* the first session's */
+	uint64_t daily_limit;   /* 0: none */
 	struct jobs *jobs;
 	struct scans scans;
 	bool is_scan_of_names;
@@ -57,6 +65,7 @@ struct cache {
 	/* All below is guarded by status_lock. */
 	bool is_online;
 	char failure[256];
+	int rejections; /* of our credentials, in a row */
 	char listing[256];
 	int64_t listing_done, listing_total;
 };
@@ -94,6 +103,8 @@ int keep_cached(struct cache *c, int64_t message);
 
 /* pull.c: remove all entries of a folder that went, in steps. */
 int pull_empty(struct cache *c, int64_t folder);
+/* Bodies of messages that went before then, wall time in ms, go as well. */
+void pull_forget_gone(struct cache *c, int64_t before);
 
 /* Tell the listener; no lock is held. */
 void tell_entries(struct cache *c, int64_t folder);

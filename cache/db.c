@@ -13,6 +13,7 @@
 #include "util/fault.h"
 #include "util/log.h"
 #include "util/mem.h"
+#include "util/sync.h"
 
 /*
  * A page in the log costs a page of cache at most: bounded, whatever the size
@@ -21,9 +22,10 @@
 #define READER_CACHE_KIB 4096
 #define WRITER_CACHE_KIB 16384
 
-/* Worth the fsyncs of a checkpoint, and worth a pause.  Bytes. */
-#define CHECKPOINT_MIN  (4 << 20)
-#define CHECKPOINT_BUSY (64 << 20)
+/* Worth the fsyncs of a checkpoint, and worth a pause.  Pages in the log. */
+#define CHECKPOINT_MIN  1024
+#define CHECKPOINT_BUSY (16 * 1024)
+#define PAGE_SIZE       4096 /* SQLite's, unless told otherwise */
 
 static int error_of(int rc)
 {
@@ -182,11 +184,11 @@ int db_commit(struct db_conn *conn)
 	return 0;
 }
 
-int db_sync(struct db *db)
+int db_sync(struct db *db, const char *name)
 {
 	int err = FAULT("db-sync");
-	if (err == 0 && fdatasync(db->wal_fd) < 0)
-		err = -errno;
+	if (err == 0)
+		err = sync_data(db->wal_fd, name);
 	if (err < 0)
 		log_error("index: cannot be synced: %s", strerror(-err));
 	else
@@ -194,17 +196,21 @@ int db_sync(struct db *db)
 	return err;
 }
 
+bool db_has_long_log(struct db *db)
+{
+	return db->log_pages >= CHECKPOINT_MIN;
+}
+
 void db_checkpoint(struct db *db, bool is_busy)
 {
-	off_t enough = is_busy ? CHECKPOINT_BUSY : CHECKPOINT_MIN;
+	int enough = is_busy ? CHECKPOINT_BUSY : CHECKPOINT_MIN;
+	int in_log, moved;
 	(void)pthread_mutex_lock(&db->checkpoint_lock);
-	auto_free char *wal = xasprintf("%s-wal", db->path);
-	auto_fd int fd = open(wal, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && lseek(fd, 0, SEEK_END) >= enough &&
-	    FAULT("db-checkpoint") == 0)
-		(void)sqlite3_wal_checkpoint_v2(db->checkpointer, NULL,
-		                                SQLITE_CHECKPOINT_PASSIVE, NULL,
-		                                NULL);
+	if (db->log_pages >= enough && FAULT("db-checkpoint") == 0 &&
+	    sqlite3_wal_checkpoint_v2(db->checkpointer, NULL,
+	                              SQLITE_CHECKPOINT_PASSIVE, &in_log,
+	                              &moved) == SQLITE_OK)
+		db->log_pages = in_log - moved;
 	(void)pthread_mutex_unlock(&db->checkpoint_lock);
 }
 
@@ -218,13 +224,16 @@ static int connect_to(const char *path, int cache_kib, sqlite3 **sqlite_out)
 		return error_of(rc);
 	(void)sqlite3_busy_timeout(*sqlite_out, 5000);
 	(void)sqlite3_extended_result_codes(*sqlite_out, 1);
-	auto_free char *pragmas = xasprintf("PRAGMA journal_mode = WAL;"
-	                                    "PRAGMA synchronous = NORMAL;"
-	                                    "PRAGMA wal_autocheckpoint = 0;"
-	                                    "PRAGMA journal_size_limit = %d;"
-	                                    "PRAGMA temp_store = MEMORY;"
-	                                    "PRAGMA cache_size = -%d",
-	                                    CHECKPOINT_MIN, cache_kib);
+	const char *synchronous =
+		sync_is_left_out("checkpoint") ? "OFF" : "NORMAL";
+	auto_free char *pragmas =
+		xasprintf("PRAGMA journal_mode = WAL;"
+	                  "PRAGMA synchronous = %s;"
+	                  "PRAGMA wal_autocheckpoint = 0;"
+	                  "PRAGMA journal_size_limit = %d;"
+	                  "PRAGMA temp_store = MEMORY;"
+	                  "PRAGMA cache_size = -%d",
+	                  synchronous, CHECKPOINT_MIN * PAGE_SIZE, cache_kib);
 	return error_of(sqlite3_exec(*sqlite_out, pragmas, NULL, NULL, NULL));
 }
 
@@ -256,8 +265,9 @@ static int migrate(struct db *db, int64_t version, const char *account)
 		rc = sqlite3_exec(sqlite, db_migrations[v], NULL, NULL, NULL);
 	if (rc == SQLITE_OK && version == 0) {
 		char *insert = sqlite3_mprintf(
-			"INSERT INTO account VALUES(%Q, %lld, 1, 1)", account,
-			(long long)epoch);
+			"INSERT INTO account(name, epoch, next_id,"
+			" next_folder) VALUES(%Q, %lld, 1, 1)",
+			account, (long long)epoch);
 		rc = insert == NULL
 		             ? SQLITE_NOMEM
 		             : sqlite3_exec(sqlite, insert, NULL, NULL, NULL);
@@ -311,12 +321,21 @@ static void disconnect(struct db *db)
 	(void)sqlite3_close(take(db->writer.sqlite));
 }
 
-/* The log lives as long as a connection does; db_sync() needs it. */
+/* The log's file does not shrink: its size does not tell what is in it. */
+static int on_commit(void *db, sqlite3 *sqlite, const char *name, int pages)
+{
+	((struct db *)db)->log_pages = pages;
+	return SQLITE_OK;
+}
+
+/*
+ * The log lives as long as a connection does; db_sync() needs it.  Its name was
+ * synced by SQLite, before its first frame.
+ */
 static int open_log(struct db *db)
 {
 	auto_free char *wal = xasprintf("%s-wal", db->path);
-	auto_free char *dir = xstrdup(db->path);
-	*strrchr(dir, '/') = '\0';
+	(void)sqlite3_wal_hook(db->writer.sqlite, on_commit, db);
 	/* There is none before the first write. */
 	int err = sqlite3_exec(db->writer.sqlite,
 	                       "BEGIN IMMEDIATE; UPDATE account SET"
@@ -325,10 +344,7 @@ static int open_log(struct db *db)
 	if (err != SQLITE_OK)
 		return error_of(err);
 	db->wal_fd = open(wal, O_RDONLY | O_CLOEXEC);
-	auto_fd int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (db->wal_fd < 0 || dir_fd < 0 || fsync(dir_fd) < 0)
-		return -errno;
-	return 0;
+	return db->wal_fd < 0 ? -errno : 0;
 }
 
 static int connect_all(struct db *db, const char *account, char **why_out)

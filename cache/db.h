@@ -45,8 +45,14 @@ int db_begin(struct db *db, struct db_conn **conn_out);
 int db_commit(struct db_conn *conn);
 void db_rollback(struct db_conn *conn);
 
-/* All that is committed survives a power cut from now on. */
-int db_sync(struct db *db);
+/*
+ * All that is committed survives a power cut from now on.  name: of this sync,
+ * see util/sync.h.
+ */
+int db_sync(struct db *db, const char *name);
+
+/* Is the write-ahead log worth a db_checkpoint()? */
+bool db_has_long_log(struct db *db);
 
 /*
  * Move the write-ahead log into the database, if it has grown.  While someone
@@ -72,6 +78,16 @@ char *db_folder_name(struct db_conn *conn, int64_t id);
 char *db_folder_path(struct db_conn *conn, int64_t id);
 int db_folder_by_name(struct db_conn *conn, const char *name,
                       struct cache_folder *out);
+
+/*
+ * What the server knows a folder by, whatever it is called: remote_folder.id.
+ * To be freed; NULL: it does not tell.
+ */
+char *db_folder_object(struct db_conn *conn, int64_t id);
+int db_folder_set_object(struct db_conn *conn, int64_t id, const char *object);
+/* Of those that the server has. */
+int db_folder_by_object(struct db_conn *conn, const char *object,
+                        struct cache_folder *out);
 
 /* new, cur and tmp. */
 #define DB_PLACES_ALL 7
@@ -153,6 +169,10 @@ void db_scan_end(struct db_conn *conn);
 /* Add a message and the entry that names it; they share their number. */
 int db_entry_add(struct db_conn *conn, int64_t folder, enum cache_place place,
                  const struct remote_change *change, int64_t *id_out);
+/* The same for one that went and comes back: it has its number again. */
+int db_entry_add_again(struct db_conn *conn, int64_t folder,
+                       enum cache_place place,
+                       const struct remote_change *change, int64_t id);
 /*
  * The same for DB_ROWS messages at once, in half the time; by their flags they
  * go to new or cur.  -EEXIST: none was added, for one of them is known.
@@ -182,6 +202,40 @@ int db_entry_name(struct db_conn *conn, const struct cache_entry *old,
 /* -EEXIST: the name is taken. */
 int db_entry_add_named(struct db_conn *conn, const struct cache_entry *entry);
 
+/*
+ * One more name for own's message, which follows it: the same name in another
+ * folder, with flags, which show keywords by that folder's numbers.
+ */
+int db_entry_add_split(struct db_conn *conn, const struct cache_entry *own,
+                       const char *keywords, unsigned flags, int64_t folder,
+                       struct cache_entry *out);
+/* Those of a message follow nothing any more. */
+int db_entry_unsplit(struct db_conn *conn, int64_t message);
+
+/* The next of a folder's mail above id, or below. */
+int db_entry_above(struct db_conn *conn, int64_t folder, int64_t id,
+                   struct cache_entry *out);
+int db_entry_below(struct db_conn *conn, int64_t folder, int64_t id,
+                   struct cache_entry *out);
+
+/* What was fetched in a day. */
+struct db_budget {
+	int64_t day; /* since 1970, UTC */
+	uint64_t spent;
+};
+/* A day of 0: none was saved. */
+int db_budget_get(struct db_conn *conn, struct db_budget *out);
+int db_budget_set(struct db_conn *conn, const struct db_budget *budget);
+
+/* How far INBOX was split. */
+#define DB_SPLIT_MAX 64
+struct db_split {
+	char how[DB_SPLIT_MAX + 1]; /* a digest of what split and domains say */
+	int64_t low, high; /* entries from low to high have been looked at */
+};
+int db_split_get(struct db_conn *conn, struct db_split *out);
+int db_split_set(struct db_conn *conn, const struct db_split *split);
+
 /* Counts and times of its folder, for an entry that came (1) or went (-1). */
 int db_entry_counted(struct db_conn *conn, const struct cache_entry *entry,
                      int change);
@@ -201,7 +255,10 @@ int db_message_set_kept(struct db_conn *conn, int64_t id, bool is_kept,
 /* received_at, mode, uid, gid and times. */
 int db_message_set(struct db_conn *conn, const struct cache_message *m);
 int db_message_link(struct db_conn *conn, int64_t id, int change);
+/* The date of a delivery, which has none until it is sent first. */
+int db_message_date(struct db_conn *conn, int64_t id, int64_t received_at);
 /* What the server says of a delivery; it is known again by that. */
+int db_message_redate(struct db_conn *conn, int64_t id, int64_t received_at);
 int db_message_set_claimed(struct db_conn *conn, int64_t id, uint64_t size);
 int db_message_remove(struct db_conn *conn, int64_t id);
 int db_message_kept_next(struct db_conn *conn, int64_t after, int64_t *id_out);
@@ -209,6 +266,16 @@ int db_message_kept_next(struct db_conn *conn, int64_t after, int64_t *id_out);
 /* Smallest and largest entry id of a folder; -ENOENT when it is empty. */
 int db_entry_range(struct db_conn *conn, int64_t folder, int64_t *min_out,
                    int64_t *max_out);
+
+/*
+ * Keys in a folder that our own writing was told, until a pull ends that would
+ * have named them.  next: the first above *key_io, or -ENOENT.
+ */
+int db_landed_add(struct db_conn *conn, int64_t folder, const char *key);
+int db_landed_next(struct db_conn *conn, int64_t folder,
+                   char key_io[REMOTE_KEY_MAX + 1]);
+int db_landed_remove(struct db_conn *conn, int64_t folder, const char *key);
+int db_landed_clear(struct db_conn *conn, int64_t folder);
 
 /*
  * Entries whose key the server voided.  They wait in the table void for a

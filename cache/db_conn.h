@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "cache/db.h"
 
@@ -14,12 +15,19 @@ enum db_sql {
 	SQL_COMMIT,
 	SQL_ROLLBACK,
 	SQL_SEQUENCE_SET,
+	SQL_BUDGET_GET,
+	SQL_BUDGET_SET,
+	SQL_SPLIT_GET,
+	SQL_SPLIT_SET,
 	SQL_FOLDER_GET,
 	SQL_FOLDER_FIND,
 	SQL_FOLDER_NEXT,
 	SQL_FOLDER_EACH,
 	SQL_FOLDER_BY_SERVER,
 	SQL_FOLDER_SERVER_NAME,
+	SQL_FOLDER_BY_OBJECT,
+	SQL_FOLDER_OBJECT,
+	SQL_FOLDER_SET_OBJECT,
 	SQL_FOLDER_ADD,
 	SQL_FOLDER_SET_SERVER_NAME,
 	SQL_FOLDER_MOVE_SERVER_NAMES,
@@ -42,6 +50,8 @@ enum db_sql {
 	SQL_MESSAGE_SET,
 	SQL_MESSAGE_SET_FOLDER,
 	SQL_MESSAGE_LINKS,
+	SQL_MESSAGE_DATE,
+	SQL_MESSAGE_REDATE,
 	SQL_MESSAGE_SET_CLAIMED,
 	SQL_MESSAGE_KEPT_NEXT,
 	SQL_MESSAGE_REMOVE,
@@ -58,6 +68,10 @@ enum db_sql {
 	SQL_ENTRY_SET_FLAGS,
 	SQL_ENTRY_NAME,
 	SQL_ENTRY_ADD_NAMED,
+	SQL_ENTRY_ADD_SPLIT,
+	SQL_ENTRY_UNSPLIT,
+	SQL_ENTRY_ABOVE,
+	SQL_ENTRY_BELOW,
 	SQL_ENTRY_COUNT,
 	SQL_ENTRY_SCAN,
 	SQL_ENTRY_SCAN_NAMES,
@@ -87,6 +101,7 @@ enum db_sql {
 	SQL_JOURNAL_BY_FACTS,
 	SQL_JOURNAL_VOID,
 	SQL_JOURNAL_FOLDER_ROW,
+	SQL_JOURNAL_FOLDER_NEXT,
 	SQL_JOURNAL_SOURCE,
 	SQL_JOURNAL_LAST,
 	SQL_JOURNAL_DUE,
@@ -99,13 +114,32 @@ enum db_sql {
 	SQL_JOURNAL_REMOVED_ADD,
 	SQL_JOURNAL_REMOVED_BACK,
 	SQL_JOURNAL_REMOVED_DROP,
+	SQL_JOURNAL_REMOVED_SET,
+	SQL_JOURNAL_REMOVED_GET,
+	SQL_JOURNAL_OFFER,
+	SQL_JOURNAL_ACCEPT,
+	SQL_JOURNAL_OFFERED,
 	SQL_JOURNAL_COUNTS,
 	SQL_JOURNAL_RESTART,
+	SQL_KEYWORD_GET,
+	SQL_KEYWORD_FIND,
+	SQL_KEYWORD_COUNT,
+	SQL_KEYWORD_OTHER,
+	SQL_KEYWORD_ADD,
+	SQL_KEYWORD_REMOVE_ALL,
+	SQL_KEYWORDS_GET,
+	SQL_KEYWORDS_SET,
+	SQL_KEYWORD_UNMAPPED,
+	SQL_KEYWORD_ADOPT,
+	SQL_LANDED_ADD,
+	SQL_LANDED_NEXT,
+	SQL_LANDED_REMOVE,
+	SQL_LANDED_CLEAR,
 	SQL_COUNT
 };
 
 /* The schema's version. */
-#define DB_VERSION 2
+#define DB_VERSION 9
 
 extern const char *const db_sql[SQL_COUNT];
 /* What brings the schema from the version of its index to the next. */
@@ -128,6 +162,7 @@ struct db {
 	int64_t next_id;     /* messages and entries; guarded by lock */
 	int64_t next_folder; /* guarded by lock */
 	int64_t saved_id, saved_folder; /* what the database says of them */
+	atomic_int log_pages; /* in the log, and not in the database yet */
 	/* Moves pages while others write; guarded by checkpoint_lock. */
 	pthread_mutex_t checkpoint_lock;
 	sqlite3 *checkpointer;
@@ -158,6 +193,8 @@ static inline int64_t db_dir(int64_t folder, enum cache_place place)
 
 /* The entry in a row of ENTRY_COLUMNS. */
 void db_fill_entry(sqlite3_stmt *s, struct cache_entry *out);
+/* The first seven columns of it: all that a name is made of but the date. */
+void db_fill_name(sqlite3_stmt *s, struct cache_entry *out);
 /* Run for one such row: 0, -ENOENT or the error. */
 int db_one_entry(struct db_conn *conn, sqlite3_stmt *s,
                  struct cache_entry *out);

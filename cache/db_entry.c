@@ -51,9 +51,9 @@ static void fill_message(sqlite3_stmt *s, int at, struct cache_message *out)
 }
 
 #define MESSAGE_AT 8
+#define SPLIT_AT   (MESSAGE_AT + 12)
 
-/* What ENTRY_COLUMNS and the scan for names have in common. */
-static void fill_name(sqlite3_stmt *s, struct cache_entry *out)
+void db_fill_name(sqlite3_stmt *s, struct cache_entry *out)
 {
 	int64_t dir = sqlite3_column_int64(s, 0);
 	out->folder = dir / CACHE_PLACES;
@@ -64,6 +64,7 @@ static void fill_name(sqlite3_stmt *s, struct cache_entry *out)
 	out->base[0] = '\0';
 	out->info[0] = '\0';
 	out->shown = 0;
+	out->is_split = false;
 	if (sqlite3_column_type(s, 4) == SQLITE_NULL)
 		return;
 	db_column_text(s, 4, out->base, sizeof(out->base));
@@ -73,8 +74,9 @@ static void fill_name(sqlite3_stmt *s, struct cache_entry *out)
 
 void db_fill_entry(sqlite3_stmt *s, struct cache_entry *out)
 {
-	fill_name(s, out);
+	db_fill_name(s, out);
 	fill_message(s, MESSAGE_AT, &out->message);
+	out->is_split = sqlite3_column_int64(s, SPLIT_AT) != 0;
 }
 
 int db_one_entry(struct db_conn *conn, sqlite3_stmt *s, struct cache_entry *out)
@@ -165,7 +167,7 @@ int db_scan_next(struct db_conn *conn, struct cache_entry *out)
 		db_fill_entry(s, out);
 		return n;
 	}
-	fill_name(s, out);
+	db_fill_name(s, out);
 	out->message.id = sqlite3_column_int64(s, MESSAGE_AT);
 	out->message.received_at = sqlite3_column_int64(s, MESSAGE_AT + 1);
 	return n;
@@ -176,10 +178,10 @@ void db_scan_end(struct db_conn *conn)
 	(void)sqlite3_reset(conn->statements[conn->scan]);
 }
 
-int db_entry_add(struct db_conn *conn, int64_t folder, enum cache_place place,
-                 const struct remote_change *change, int64_t *id_out)
+int db_entry_add_again(struct db_conn *conn, int64_t folder,
+                       enum cache_place place,
+                       const struct remote_change *change, int64_t id)
 {
-	int64_t id = conn->db->next_id;
 	int err = db_run(conn, db_query(conn, SQL_MESSAGE_ADD, "iiii", id,
 	                                folder, change->received_at,
 	                                (int64_t)change->claimed_size));
@@ -195,6 +197,14 @@ int db_entry_add(struct db_conn *conn, int64_t folder, enum cache_place place,
 		                      change->keywords, (int64_t)identity++,
 		                      change->received_at));
 	} while (err == -EEXIST && identity - change->identity < DB_BATCH);
+	return err;
+}
+
+int db_entry_add(struct db_conn *conn, int64_t folder, enum cache_place place,
+                 const struct remote_change *change, int64_t *id_out)
+{
+	int64_t id = conn->db->next_id;
+	int err = db_entry_add_again(conn, folder, place, change, id);
 	if (err < 0)
 		return err;
 	conn->db->next_id++;
@@ -214,9 +224,10 @@ int db_entry_add_rows(struct db_conn *conn, int64_t folder,
 	for (size_t i = 0; i < DB_ROWS; i++, id++) {
 		const struct remote_change *c = changes[i];
 		(void)sqlite3_bind_int64(e, ++at,
-		                         db_dir(folder, c->flags == 0
-		                                                ? CACHE_NEW
-		                                                : CACHE_CUR));
+		                         db_dir(folder,
+		                                (c->flags & MAIL_FLAGS) == 0
+		                                        ? CACHE_NEW
+		                                        : CACHE_CUR));
 		(void)sqlite3_bind_int64(e, ++at, id);
 		(void)sqlite3_bind_int64(e, ++at, folder);
 		(void)sqlite3_bind_int64(e, ++at, id);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/db_keyword.h"
 #include "util/clock.h"
 #include "util/mem.h"
 
@@ -82,15 +83,39 @@ char *db_folder_path(struct db_conn *conn, int64_t id)
 	return name;
 }
 
-char *db_folder_name(struct db_conn *conn, int64_t id)
+static char *text_of(struct db_conn *conn, enum db_sql which, int64_t id)
 {
-	sqlite3_stmt *s = db_query(conn, SQL_FOLDER_SERVER_NAME, "i", id);
+	sqlite3_stmt *s = db_query(conn, which, "i", id);
 	if (db_step(conn, s) <= 0)
 		return NULL;
-	const char *name = (const char *)sqlite3_column_text(s, 0);
-	char *copy = name != NULL ? xstrdup(name) : NULL;
+	const char *text = (const char *)sqlite3_column_text(s, 0);
+	char *copy = text != NULL ? xstrdup(text) : NULL;
 	(void)sqlite3_reset(s);
 	return copy;
+}
+
+char *db_folder_name(struct db_conn *conn, int64_t id)
+{
+	return text_of(conn, SQL_FOLDER_SERVER_NAME, id);
+}
+
+char *db_folder_object(struct db_conn *conn, int64_t id)
+{
+	return text_of(conn, SQL_FOLDER_OBJECT, id);
+}
+
+int db_folder_set_object(struct db_conn *conn, int64_t id, const char *object)
+{
+	return db_run(conn,
+	              db_query(conn, SQL_FOLDER_SET_OBJECT, "it", id, object));
+}
+
+int db_folder_by_object(struct db_conn *conn, const char *object,
+                        struct cache_folder *out)
+{
+	return one_folder(conn,
+	                  db_query(conn, SQL_FOLDER_BY_OBJECT, "t", object),
+	                  out);
 }
 
 int db_folder_by_name(struct db_conn *conn, const char *name,
@@ -162,6 +187,10 @@ int db_folder_remove(struct db_conn *conn, const struct cache_folder *folder)
 {
 	int err = db_run(conn,
 	                 db_query(conn, SQL_FOLDER_REMOVE, "i", folder->id));
+	if (err == 0)
+		err = db_keyword_remove_all(conn, folder->id);
+	if (err == 0)
+		err = db_landed_clear(conn, folder->id);
 	return err < 0 ? err : db_folder_touch(conn, folder->parent);
 }
 

@@ -31,6 +31,10 @@ static void fill_row(sqlite3_stmt *s, struct journal_row *out)
 	out->wire_size = (uint64_t)sqlite3_column_int64(s, 17);
 	out->err = (int)sqlite3_column_int64(s, 18);
 	db_column_text(s, 19, out->why, sizeof(out->why));
+	out->is_offered = sqlite3_column_int64(s, 20) != 0;
+	out->unsure = (unsigned)sqlite3_column_int64(s, 21);
+	db_column_text(s, 22, out->unsure_keywords,
+	               sizeof(out->unsure_keywords));
 }
 
 static int one_row(struct db_conn *conn, sqlite3_stmt *s,
@@ -113,6 +117,15 @@ int db_journal_folder_row(struct db_conn *conn, int64_t folder,
 	               out);
 }
 
+int journal_folder_next(struct db_conn *conn, enum journal_state state,
+                        int64_t after, struct journal_row *out)
+{
+	return one_row(conn,
+	               db_query(conn, SQL_JOURNAL_FOLDER_NEXT, "ii",
+	                        (int64_t)state, after),
+	               out);
+}
+
 int journal_copy_source(struct db_conn *conn, const struct journal_row *row,
                         int64_t *folder_out, char key_out[REMOTE_KEY_MAX + 1])
 {
@@ -181,10 +194,12 @@ int journal_update(struct db_conn *conn, const struct journal_row *row)
 
 int db_journal_set_side(struct db_conn *conn, const struct journal_row *row)
 {
-	return db_run(conn, db_query(conn, SQL_JOURNAL_SET_SIDE, "iititi",
-	                             row->id, row->folder,
-	                             key_or_null(row->key), (int64_t)row->flags,
-	                             row->keywords, (int64_t)row->is_void));
+	return db_run(conn,
+	              db_query(conn, SQL_JOURNAL_SET_SIDE, "iititiit", row->id,
+	                       row->folder, key_or_null(row->key),
+	                       (int64_t)row->flags, row->keywords,
+	                       (int64_t)row->is_void, (int64_t)row->unsure,
+	                       row->unsure_keywords));
 }
 
 int db_journal_set_wish(struct db_conn *conn, const struct journal_row *row)
@@ -208,6 +223,49 @@ int journal_remember(struct db_conn *conn, const struct journal_row *row,
 	return db_run(conn, db_query(conn, SQL_JOURNAL_REMOVED_ADD, "iii",
 	                             db_dir(entry->folder, entry->place),
 	                             entry->id, row->id));
+}
+
+int journal_offer(struct db_conn *conn, int64_t row,
+                  const struct cache_entry *old)
+{
+	int err = db_run(conn, db_query(conn, SQL_JOURNAL_OFFER, "i", row));
+	if (err < 0 || old == NULL)
+		return err;
+	bool has_base = old->base[0] != '\0';
+	return db_run(conn,
+	              db_query(conn, SQL_JOURNAL_REMOVED_SET, "iiiiittii", row,
+	                       db_dir(old->folder, old->place),
+	                       (int64_t)old->identity, (int64_t)old->flags,
+	                       old->message.received_at,
+	                       has_base ? old->base : NULL,
+	                       has_base ? old->info : NULL, (int64_t)old->shown,
+	                       (int64_t)old->is_split));
+}
+
+int journal_accept(struct db_conn *conn, int64_t row)
+{
+	int err = db_run(conn, db_query(conn, SQL_JOURNAL_ACCEPT, "i", row));
+	if (err < 0)
+		return err;
+	return db_run(conn, db_query(conn, SQL_JOURNAL_REMOVED_DROP, "i", row));
+}
+
+int journal_offered_next(struct db_conn *conn, struct journal_row *out)
+{
+	return one_row(conn, db_query(conn, SQL_JOURNAL_OFFERED, ""), out);
+}
+
+int db_journal_removed_get(struct db_conn *conn, int64_t row,
+                           struct cache_entry *out)
+{
+	sqlite3_stmt *s = db_query(conn, SQL_JOURNAL_REMOVED_GET, "i", row);
+	int n = db_step(conn, s);
+	if (n <= 0)
+		return n < 0 ? n : -ENOENT;
+	db_fill_name(s, out);
+	out->is_split = sqlite3_column_int64(s, 7) != 0;
+	(void)sqlite3_reset(s);
+	return 0;
 }
 
 int db_journal_bring_back(struct db_conn *conn, const struct journal_row *row)

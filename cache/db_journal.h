@@ -8,13 +8,16 @@
 
 /* Sets row->id. */
 int db_journal_add(struct db_conn *conn, struct journal_row *row);
-/* Save folder, key, flags, keywords, is_void. */
+/* Save folder, key, flags, keywords, is_void, and what is unsure. */
 int db_journal_set_side(struct db_conn *conn, const struct journal_row *row);
 /* Save target, entry, message. */
 int db_journal_set_wish(struct db_conn *conn, const struct journal_row *row);
 /* With what is remembered of its entry. */
 int db_journal_remove(struct db_conn *conn, int64_t id);
 int db_journal_bring_back(struct db_conn *conn, const struct journal_row *row);
+/* What journal_offer() remembers of an entry: what its name is made of. */
+int db_journal_removed_get(struct db_conn *conn, int64_t row,
+                           struct cache_entry *out);
 int db_journal_settle(struct db_conn *conn, int64_t id, int64_t now);
 int db_journal_void_take(struct db_conn *conn, int64_t folder,
                          const struct remote_change *change,

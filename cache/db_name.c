@@ -44,6 +44,106 @@ int db_entry_by_base(struct db_conn *conn, int64_t folder,
 	                    out);
 }
 
+int db_entry_add_split(struct db_conn *conn, const struct cache_entry *own,
+                       const char *keywords, unsigned flags, int64_t folder,
+                       struct cache_entry *out)
+{
+	int err;
+	*out = *own;
+	out->flags = flags;
+	out->id = db_id_new(conn);
+	out->folder = folder;
+	out->base[0] = '\0';
+	out->info[0] = '\0';
+	out->is_split = true;
+	do {
+		err = db_run(conn,
+		             db_query(conn, SQL_ENTRY_ADD_SPLIT, "iiiiitii",
+		                      db_dir(folder, out->place), out->id,
+		                      folder, out->message.id,
+		                      (int64_t)out->flags, keywords,
+		                      (int64_t)out->identity,
+		                      out->message.received_at));
+	} while (err == -EEXIST && ++out->identity - own->identity < DB_BATCH);
+	if (err == 0)
+		err = db_message_link(conn, out->message.id, 1);
+	return err < 0 ? err : db_entry_counted(conn, out, 1);
+}
+
+int db_entry_unsplit(struct db_conn *conn, int64_t message)
+{
+	return db_run(conn, db_query(conn, SQL_ENTRY_UNSPLIT, "i", message));
+}
+
+static int beside(struct db_conn *conn, enum db_sql which, int64_t folder,
+                  int64_t id, struct cache_entry *out)
+{
+	struct cache_entry other;
+	int err = db_one_entry(conn,
+	                       db_query(conn, which, "ii",
+	                                db_dir(folder, CACHE_NEW), id),
+	                       out);
+	if (err < 0 && err != -ENOENT)
+		return err;
+	bool is_any = err == 0, is_above = which == SQL_ENTRY_ABOVE;
+	err = db_one_entry(conn,
+	                   db_query(conn, which, "ii",
+	                            db_dir(folder, CACHE_CUR), id),
+	                   &other);
+	if (err == 0 && (!is_any || (other.id < out->id) == is_above))
+		*out = other;
+	return err == -ENOENT && is_any ? 0 : err;
+}
+
+int db_entry_above(struct db_conn *conn, int64_t folder, int64_t id,
+                   struct cache_entry *out)
+{
+	return beside(conn, SQL_ENTRY_ABOVE, folder, id, out);
+}
+
+int db_entry_below(struct db_conn *conn, int64_t folder, int64_t id,
+                   struct cache_entry *out)
+{
+	return beside(conn, SQL_ENTRY_BELOW, folder, id, out);
+}
+
+int db_budget_get(struct db_conn *conn, struct db_budget *out)
+{
+	sqlite3_stmt *s = db_query(conn, SQL_BUDGET_GET, "");
+	int n = db_step(conn, s);
+	if (n <= 0)
+		return n < 0 ? n : -ENOENT;
+	out->day = sqlite3_column_int64(s, 0);
+	out->spent = (uint64_t)sqlite3_column_int64(s, 1);
+	(void)sqlite3_reset(s);
+	return 0;
+}
+
+int db_budget_set(struct db_conn *conn, const struct db_budget *budget)
+{
+	return db_run(conn, db_query(conn, SQL_BUDGET_SET, "ii", budget->day,
+	                             (int64_t)budget->spent));
+}
+
+int db_split_get(struct db_conn *conn, struct db_split *out)
+{
+	sqlite3_stmt *s = db_query(conn, SQL_SPLIT_GET, "");
+	int n = db_step(conn, s);
+	if (n <= 0)
+		return n < 0 ? n : -ENOENT;
+	db_column_text(s, 0, out->how, sizeof(out->how));
+	out->low = sqlite3_column_int64(s, 1);
+	out->high = sqlite3_column_int64(s, 2);
+	(void)sqlite3_reset(s);
+	return 0;
+}
+
+int db_split_set(struct db_conn *conn, const struct db_split *split)
+{
+	return db_run(conn, db_query(conn, SQL_SPLIT_SET, "tii", split->how,
+	                             split->low, split->high));
+}
+
 bool db_entry_any(struct db_conn *conn, int64_t folder, enum cache_place place)
 {
 	sqlite3_stmt *s =
@@ -104,13 +204,14 @@ int db_entry_name(struct db_conn *conn, const struct cache_entry *old,
 {
 	bool has_base = new->base[0] != '\0';
 	int err = db_run(conn,
-	                 db_query(conn, SQL_ENTRY_NAME, "iiiittiii",
+	                 db_query(conn, SQL_ENTRY_NAME, "iiiittiiii",
 	                          db_dir(old->folder, old->place), old->id,
 	                          db_dir(new->folder, new->place), new->folder,
 	                          has_base ? new->base : NULL,
 	                          has_base ? new->info : NULL,
 	                          (int64_t) new->shown, (int64_t) new->flags,
-	                          (int64_t) new->identity));
+	                          (int64_t) new->identity,
+	                          (int64_t) new->is_split));
 	if (err < 0 || old->folder == new->folder || old->id != old->message.id)
 		return err;
 	return db_run(conn, db_query(conn, SQL_MESSAGE_SET_FOLDER, "ii",
@@ -119,13 +220,14 @@ int db_entry_name(struct db_conn *conn, const struct cache_entry *old,
 
 int db_entry_add_named(struct db_conn *conn, const struct cache_entry *entry)
 {
-	return db_run(conn, db_query(conn, SQL_ENTRY_ADD_NAMED, "iiiiitiitti",
+	return db_run(conn, db_query(conn, SQL_ENTRY_ADD_NAMED, "iiiiitiittii",
 	                             db_dir(entry->folder, entry->place),
 	                             entry->id, entry->folder,
 	                             entry->message.id, (int64_t)entry->flags,
 	                             "", (int64_t)entry->identity,
 	                             entry->message.received_at, entry->base,
-	                             entry->info, (int64_t)entry->shown));
+	                             entry->info, (int64_t)entry->shown,
+	                             (int64_t)entry->is_split));
 }
 
 int64_t db_id_new(struct db_conn *conn)
@@ -172,6 +274,18 @@ int db_message_link(struct db_conn *conn, int64_t id, int change)
 {
 	return db_run(conn, db_query(conn, SQL_MESSAGE_LINKS, "ii", id,
 	                             (int64_t)change));
+}
+
+int db_message_date(struct db_conn *conn, int64_t id, int64_t received_at)
+{
+	return db_run(conn,
+	              db_query(conn, SQL_MESSAGE_DATE, "ii", id, received_at));
+}
+
+int db_message_redate(struct db_conn *conn, int64_t id, int64_t received_at)
+{
+	return db_run(conn, db_query(conn, SQL_MESSAGE_REDATE, "ii", id,
+	                             received_at));
 }
 
 int db_message_set_claimed(struct db_conn *conn, int64_t id, uint64_t size)

@@ -17,7 +17,7 @@
 
 #define ENTRY_COLUMNS \
 	"SELECT e.dir, e.id, e.identity, e.flags, e.base, e.info, e.shown," \
-	" e.keywords," MESSAGE_COLUMNS \
+	" e.keywords," MESSAGE_COLUMNS ", e.is_split " \
 	"FROM entry e JOIN message m ON m.id = e.message "
 
 /* The first entry that names a message has its number, in its folder. */
@@ -29,7 +29,8 @@
 	"SELECT j.id, j.kind, j.state, j.message, j.entry, j.folder," \
 	" j.target, j.is_void, j.key, j.flags, j.keywords, j.not_before," \
 	" j.created_at, j.tries, j.after, j.mark, j.sent_at, j.wire_size," \
-	" j.err, j.why FROM journal j "
+	" j.err, j.why, j.is_offered, j.unsure, j.unsure_keywords" \
+	" FROM journal j "
 
 /* Parameters of rows that one INSERT adds; DB_ROWS of them. */
 #define TEN_ROWS(row) \
@@ -44,6 +45,11 @@ const char *const db_sql[SQL_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_ROLLBACK] = "ROLLBACK",
+	[SQL_BUDGET_GET] = "SELECT spent_day, spent_bytes FROM account",
+	[SQL_BUDGET_SET] = "UPDATE account SET spent_day = ?, spent_bytes = ?",
+	[SQL_SPLIT_GET] = "SELECT split, split_low, split_high FROM account",
+	[SQL_SPLIT_SET] =
+		"UPDATE account SET split = ?, split_low = ?, split_high = ?",
 	[SQL_SEQUENCE_SET] = "UPDATE account SET next_id = ?, next_folder = ?",
 
 	[SQL_FOLDER_GET] = FOLDER_COLUMNS "WHERE f.id = ?",
@@ -55,6 +61,10 @@ const char *const db_sql[SQL_COUNT] = {
 	[SQL_FOLDER_BY_SERVER] = FOLDER_COLUMNS "WHERE f.server_name = ?",
 	[SQL_FOLDER_SERVER_NAME] =
 		"SELECT server_name FROM folder WHERE id = ?",
+	[SQL_FOLDER_BY_OBJECT] = FOLDER_COLUMNS
+	"WHERE f.object = ? AND f.server_name IS NOT NULL LIMIT 1",
+	[SQL_FOLDER_OBJECT] = "SELECT object FROM folder WHERE id = ?",
+	[SQL_FOLDER_SET_OBJECT] = "UPDATE folder SET object = ?2 WHERE id = ?1",
 	[SQL_FOLDER_ADD] =
 		"INSERT INTO folder(id, parent, level, attributes, changed_ns,"
 		" new_changed_ns, cur_changed_ns, tmp_changed_ns, places,"
@@ -119,6 +129,15 @@ const char *const db_sql[SQL_COUNT] = {
 		" gid = ?5, mtime_ns = ?6, ctime_ns = ?7 WHERE id = ?1",
 	[SQL_MESSAGE_SET_FOLDER] =
 		"UPDATE message SET folder = ?2 WHERE id = ?1",
+	[SQL_MESSAGE_DATE] = "UPDATE message SET received_at = ?2"
+			     " WHERE id = ?1 AND received_at = 0",
+	/* A name that is made from the date must stay as it is. */
+	[SQL_MESSAGE_REDATE] =
+		"UPDATE message AS m SET received_at = ?2 WHERE id = ?1"
+		" AND NOT EXISTS(SELECT 1 FROM entry e"
+		" WHERE " ENTRY_OF_MESSAGE " AND e.base IS NULL)"
+		" AND NOT EXISTS(SELECT 1 FROM entry e WHERE e.message = ?1"
+		" AND e.id <> e.message AND e.base IS NULL)",
 	[SQL_MESSAGE_SET_CLAIMED] =
 		"UPDATE message SET claimed_size = ?2 WHERE id = ?1",
 	[SQL_MESSAGE_LINKS] =
@@ -138,9 +157,11 @@ const char *const db_sql[SQL_COUNT] = {
 	[SQL_ENTRY_BY_ID] = ENTRY_COLUMNS
 	"WHERE e.dir IN (?1 * 4, ?1 * 4 + 1, ?1 * 4 + 2, ?1 * 4 + 3)"
 	" AND e.id = ?2",
-	[SQL_ENTRY_BY_BASE] =
-		ENTRY_COLUMNS "WHERE e.dir = ? AND e.base = ? AND e.id > ?"
-			      " ORDER BY e.id LIMIT 1",
+	/* Left alone, it would walk the directory, for its order. */
+	[SQL_ENTRY_BY_BASE] = ENTRY_COLUMNS
+	"WHERE e.dir = ?1 AND e.id ="
+	" (SELECT min(id) FROM entry INDEXED BY entry_base"
+	" WHERE dir = ?1 AND base = ?2 AND id > ?3)",
 	[SQL_ENTRY_DUE] = ENTRY_COLUMNS
 	"WHERE e.dir = ? AND e.id > ? AND e.received_at <= ?"
 	" AND e.key IS NOT NULL ORDER BY e.id LIMIT 1",
@@ -154,12 +175,22 @@ const char *const db_sql[SQL_COUNT] = {
 		" WHERE dir = ?1 AND id = ?2",
 	[SQL_ENTRY_NAME] =
 		"UPDATE entry SET dir = ?3, folder = ?4, base = ?5, info = ?6,"
-		" shown = ?7, flags = ?8, identity = ?9"
+		" shown = ?7, flags = ?8, identity = ?9, is_split = ?10"
 		" WHERE dir = ?1 AND id = ?2",
 	[SQL_ENTRY_ADD_NAMED] =
 		"INSERT INTO entry(dir, id, folder, message, flags, keywords,"
-		" identity, received_at, base, info, shown)"
-		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		" identity, received_at, base, info, shown, is_split)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SQL_ENTRY_ADD_SPLIT] =
+		"INSERT INTO entry(dir, id, folder, message, flags, keywords,"
+		" identity, received_at, is_split)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, 1)",
+	[SQL_ENTRY_UNSPLIT] = "UPDATE entry SET is_split = 0"
+			      " WHERE message = ? AND id <> message",
+	[SQL_ENTRY_ABOVE] = ENTRY_COLUMNS
+	"WHERE e.dir = ? AND e.id > ? ORDER BY e.id LIMIT 1",
+	[SQL_ENTRY_BELOW] = ENTRY_COLUMNS
+	"WHERE e.dir = ? AND e.id < ? ORDER BY e.id DESC LIMIT 1",
 	[SQL_ENTRY_COUNT] = "SELECT new_count, cur_count FROM folder"
 			    " WHERE id = ?",
 	[SQL_ENTRY_SCAN] =
@@ -194,7 +225,7 @@ const char *const db_sql[SQL_COUNT] = {
 		" VALUES(?, ?, ?, ?, ?)",
 	[SQL_VOID_KEY] = "UPDATE entry SET key = NULL WHERE dir = ? AND id = ?",
 	[SQL_VOID_FIND] = ENTRY_COLUMNS
-	"JOIN void v ON e.dir = v.dir AND e.id = v.entry"
+	"JOIN void v INDEXED BY void_facts ON e.dir = v.dir AND e.id = v.entry"
 	" WHERE v.folder = ? AND v.received_at = ? AND v.claimed_size = ?"
 	" ORDER BY e.identity <> ?, v.entry LIMIT 1",
 	[SQL_VOID_NEXT] =
@@ -255,17 +286,24 @@ const char *const db_sql[SQL_COUNT] = {
 	[SQL_JOURNAL_FOLDER_ROW] = JOURNAL_COLUMNS
 	"WHERE j.folder = ? AND j.kind <> 0 ORDER BY j.id LIMIT 1",
 	[SQL_JOURNAL_SOURCE] =
-		"SELECT folder, key FROM entry e WHERE e.message = ?1"
-		" AND e.key IS NOT NULL AND (e.id <> e.message OR e.dir IN"
-		" (SELECT m.folder * 4 FROM message m WHERE m.id = ?1 UNION ALL"
-		" SELECT m.folder * 4 + 1 FROM message m WHERE m.id = ?1))"
-		" UNION ALL "
+		"SELECT e.folder, e.key FROM message m JOIN entry e"
+		" ON " ENTRY_OF_MESSAGE " WHERE m.id = ?1"
+		" AND e.key IS NOT NULL UNION ALL "
+		"SELECT folder, key FROM entry WHERE message = ?1"
+		" AND id <> message AND key IS NOT NULL UNION ALL "
 		"SELECT folder, key FROM journal WHERE message = ?1"
 		" AND id <> ?2 AND key IS NOT NULL AND is_void = 0"
-		" AND state IN (0, 1, 4, 5) LIMIT 1",
+		" AND state IN (0, 1, 4, 5, 7) LIMIT 1",
+	[SQL_JOURNAL_FOLDER_NEXT] = JOURNAL_COLUMNS
+	"WHERE j.kind <> 0 AND j.state = ? AND j.id > ? ORDER BY j.id LIMIT 1",
 	[SQL_JOURNAL_LAST] = "SELECT coalesce(max(id), 0) FROM journal",
-	[SQL_JOURNAL_DUE] = "SELECT min(not_before) FROM journal"
-			    " WHERE state IN (0, 1, 2, 3)",
+	[SQL_JOURNAL_DUE] =
+		"SELECT min(due) FROM ("
+		"SELECT min(not_before) AS due FROM journal WHERE state = 0"
+		" UNION ALL SELECT min(not_before) FROM journal WHERE state = 1"
+		" UNION ALL SELECT min(not_before) FROM journal WHERE state = 2"
+		" UNION ALL SELECT min(not_before) FROM journal WHERE state = 3"
+		")",
 	[SQL_JOURNAL_SETTLE] = "UPDATE journal SET state = 1 WHERE state = 0"
 			       " AND not_before <= ? AND id = ?",
 	[SQL_JOURNAL_ADD] =
@@ -278,7 +316,8 @@ const char *const db_sql[SQL_COUNT] = {
 		" WHERE id = ?1",
 	[SQL_JOURNAL_SET_SIDE] =
 		"UPDATE journal SET folder = ?2, key = ?3, flags = ?4,"
-		" keywords = ?5, is_void = ?6 WHERE id = ?1",
+		" keywords = ?5, is_void = ?6, unsure = ?7,"
+		" unsure_keywords = ?8 WHERE id = ?1",
 	[SQL_JOURNAL_SET_WISH] =
 		"UPDATE journal SET target = ?2, entry = ?3, message = ?4,"
 		" after = ?5 WHERE id = ?1",
@@ -289,19 +328,61 @@ const char *const db_sql[SQL_COUNT] = {
 		" SELECT ?3, e.dir, e.identity, e.flags, e.keywords,"
 		" e.received_at, e.base, e.info, e.shown FROM entry e"
 		" WHERE e.dir = ?1 AND e.id = ?2",
+	/* To where the server has it. */
 	[SQL_JOURNAL_REMOVED_BACK] =
 		"INSERT INTO entry(dir, id, folder, message, key, flags,"
 		" keywords, identity, received_at, base, info, shown)"
-		" SELECT r.dir, j.entry, r.dir / 4, j.message, NULL, r.flags,"
+		" SELECT j.folder * 4 + r.dir % 4, j.entry, j.folder,"
+		" j.message, NULL, r.flags,"
 		" r.keywords, r.identity, r.received_at, r.base, r.info,"
 		" r.shown FROM removed r JOIN journal j ON j.id = r.id"
 		" WHERE r.id = ?",
 	[SQL_JOURNAL_REMOVED_DROP] = "DELETE FROM removed WHERE id = ?",
+	[SQL_JOURNAL_REMOVED_SET] =
+		"INSERT OR REPLACE INTO removed(id, dir, identity, flags,"
+		" keywords, received_at, base, info, shown, is_split)"
+		" VALUES(?, ?, ?, ?, '', ?, ?, ?, ?, ?)",
+	[SQL_JOURNAL_REMOVED_GET] =
+		"SELECT dir, 0, identity, flags, base, info, shown, is_split"
+		" FROM removed WHERE id = ?",
+	[SQL_JOURNAL_OFFER] =
+		"UPDATE journal SET is_offered = 1, state = 1, not_before = 0"
+		" WHERE id = ?",
+	[SQL_JOURNAL_ACCEPT] = "UPDATE journal SET is_offered = 0 WHERE id = ?",
+	[SQL_JOURNAL_OFFERED] =
+		JOURNAL_COLUMNS "WHERE j.is_offered <> 0 ORDER BY j.id LIMIT 1",
 	[SQL_JOURNAL_COUNTS] =
 		"SELECT coalesce(sum(state < 4), 0),"
 		" coalesce(sum(state = 4), 0), coalesce(sum(state = 5), 0)"
 		" FROM journal",
 	[SQL_JOURNAL_RESTART] = "UPDATE journal SET not_before = 0",
+
+	[SQL_KEYWORD_GET] =
+		"SELECT word FROM keyword WHERE folder = ? AND number = ?",
+	[SQL_KEYWORD_FIND] =
+		"SELECT number FROM keyword WHERE folder = ? AND word = ?",
+	[SQL_KEYWORD_COUNT] = "SELECT count(*) FROM keyword WHERE folder = ?",
+	[SQL_KEYWORD_OTHER] =
+		"SELECT 1 FROM entry WHERE dir = ? AND base <> ? LIMIT 1",
+	[SQL_KEYWORD_ADD] =
+		"INSERT INTO keyword(folder, number, word) VALUES(?, ?, ?)",
+	[SQL_KEYWORD_REMOVE_ALL] = "DELETE FROM keyword WHERE folder = ?",
+	[SQL_KEYWORDS_GET] = "SELECT keywords, unmapped FROM entry"
+			     " WHERE dir = ? AND id = ?",
+	[SQL_KEYWORDS_SET] = "UPDATE entry SET keywords = ?3, unmapped = ?4"
+			     " WHERE dir = ?1 AND id = ?2",
+	[SQL_KEYWORD_UNMAPPED] = ENTRY_COLUMNS
+	"WHERE e.dir = ? AND e.id > ? AND e.unmapped & ? ORDER BY e.id LIMIT 1",
+	[SQL_KEYWORD_ADOPT] =
+		"UPDATE entry SET flags = flags | ?3, shown = shown | ?3,"
+		" keywords = ?4, unmapped = unmapped & ~?3"
+		" WHERE dir = ?1 AND id = ?2",
+	[SQL_LANDED_ADD] =
+		"INSERT OR IGNORE INTO landed(folder, key) VALUES(?, ?)",
+	[SQL_LANDED_NEXT] = "SELECT key FROM landed WHERE folder = ?"
+			    " AND key > ? ORDER BY key LIMIT 1",
+	[SQL_LANDED_REMOVE] = "DELETE FROM landed WHERE folder = ? AND key = ?",
+	[SQL_LANDED_CLEAR] = "DELETE FROM landed WHERE folder = ?",
 };
 
 static const char schema_1[] =
@@ -388,5 +469,49 @@ static const char schema_2[] =
 	" keywords TEXT NOT NULL, received_at INTEGER NOT NULL, base TEXT,"
 	" info TEXT, shown INTEGER);";
 
+static const char schema_3[] =
+	"ALTER TABLE journal ADD COLUMN is_offered INTEGER NOT NULL DEFAULT 0;";
+
+/* So that no step of a walk through the journal costs more the longer it is. */
+static const char schema_4[] =
+	"CREATE INDEX journal_order ON journal(state);"
+	"CREATE INDEX journal_folder ON journal(folder) WHERE kind <> 0;"
+	"CREATE INDEX journal_void ON journal(folder) WHERE is_void <> 0;"
+	"CREATE INDEX journal_offered ON journal(id) WHERE is_offered <> 0;";
+
+/* Where there are keywords, a new listing gives them their numbers. */
+static const char schema_5[] =
+	"CREATE TABLE keyword(folder INTEGER NOT NULL,"
+	" number INTEGER NOT NULL, word TEXT NOT NULL,"
+	" PRIMARY KEY(folder, number)) WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX keyword_word ON keyword(folder, word);"
+	"ALTER TABLE entry ADD COLUMN unmapped INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE folder SET cursor = '', state = '' WHERE id IN"
+	" (SELECT DISTINCT folder FROM entry WHERE keywords <> '');";
+
+static const char schema_6[] =
+	"ALTER TABLE account ADD COLUMN split TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE account ADD COLUMN split_low INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE account ADD COLUMN split_high INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE entry ADD COLUMN is_split INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE removed ADD COLUMN is_split INTEGER NOT NULL DEFAULT 0;";
+
+static const char schema_7[] =
+	"ALTER TABLE account ADD COLUMN spent_day INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE account ADD COLUMN spent_bytes INTEGER NOT NULL DEFAULT 0;";
+
+static const char schema_8[] =
+	"ALTER TABLE journal ADD COLUMN unsure INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE journal ADD COLUMN unsure_keywords TEXT NOT NULL"
+	" DEFAULT '';"
+	"CREATE TABLE landed(folder INTEGER NOT NULL, key TEXT NOT NULL,"
+	" PRIMARY KEY(folder, key)) WITHOUT ROWID;";
+
+static const char schema_9[] =
+	"ALTER TABLE folder ADD COLUMN object TEXT;"
+	"CREATE INDEX folder_object ON folder(object) WHERE object IS NOT NULL;";
+
 /* What brings the schema from the version of its index to the next. */
-const char *const db_migrations[DB_VERSION] = { schema_1, schema_2 };
+const char *const db_migrations[DB_VERSION] = { schema_1, schema_2, schema_3,
+	                                        schema_4, schema_5, schema_6,
+	                                        schema_7, schema_8, schema_9 };

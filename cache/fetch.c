@@ -13,6 +13,8 @@
 
 #include "cache/announce.h"
 #include "cache/core.h"
+#include "cache/home.h"
+#include "cache/journal.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -134,7 +136,13 @@ static int ask(struct fetch *f, const struct job *jobs, size_t count)
 		if (is_here(f->cache, jobs[i].message, source))
 			continue;
 		if (source->key[0] == '\0') {
-			jobs_postpone(f->cache->jobs, jobs[i].message);
+			jobs_postpone(f->cache->jobs, jobs[i].message,
+			              source->folder);
+			continue;
+		}
+		if (source->folder != f->folder) {
+			jobs_redirect(f->cache->jobs, jobs[i].message,
+			              source->folder);
 			continue;
 		}
 		struct owed *o = &f->owed[f->owed_count++];
@@ -195,6 +203,8 @@ static int commit_arrived(struct fetch *f)
 		                  body_use(c->bodies));
 		bytes += a->size;
 	}
+	if (err == 0)
+		err = jobs_budget_save(c->jobs, conn);
 	if (err < 0)
 		db_rollback(conn);
 	else
@@ -273,6 +283,36 @@ static int publish(struct fetch *f, size_t i, struct body_temp *temp,
 	return is_settle_due(f) ? settle(f) : 0;
 }
 
+/* Where a move whose answer was lost has perhaps brought it; 0: none did. */
+static int64_t find_target(struct cache *c, int64_t message)
+{
+	struct journal_row row = { .id = 0 };
+	struct db_conn *conn;
+	int64_t target = 0;
+	if (db_begin(c->db, &conn) < 0)
+		return 0;
+	while (journal_by_message(conn, message, row.id, &row) == 0)
+		if ((row.state == JOURNAL_SENT ||
+		     row.state == JOURNAL_LANDED) &&
+		    row.key[0] != '\0' && row.target > 0 &&
+		    row.target != row.folder)
+			target = row.target;
+	db_rollback(conn);
+	return target;
+}
+
+/* Whether it is gone, or has another key or folder by now, a pull tells. */
+static void end_without(struct fetch *f, int64_t message, int err)
+{
+	if (err != -ESTALE) {
+		jobs_finish(f->cache->jobs, message, err, -1, 0);
+		return;
+	}
+	int64_t target = find_target(f->cache, message);
+	jobs_postpone(f->cache->jobs, message,
+	              target != 0 ? target : f->folder);
+}
+
 static int receive(struct fetch *f)
 {
 	struct cache *c = f->cache;
@@ -281,6 +321,11 @@ static int receive(struct fetch *f)
 	int err = body_temp_open(c->bodies, &temp);
 	if (err < 0)
 		return err;
+	err = home_room(temp.fd, f->owed[0].claimed_size);
+	if (err < 0) {
+		body_temp_close(c->bodies, &temp);
+		return err;
+	}
 	jobs_receiving(c->jobs, f->session->index, temp.fd);
 	int n = remote_fetched(f->session->remote, temp.fd, &body);
 	jobs_receiving(c->jobs, f->session->index, -1);
@@ -291,9 +336,10 @@ static int receive(struct fetch *f)
 	if (n == 0 || (n == 1 && i == f->owed_count))
 		n = -EPROTO; /* not what was asked for */
 	if (n == 1 && body.err == 0) {
+		jobs_spend(c->jobs, body.wire_size);
 		n = publish(f, i, &temp, &body);
 	} else if (n == 1) {
-		jobs_finish(c->jobs, f->owed[i].message, body.err, -1, 0);
+		end_without(f, f->owed[i].message, body.err);
 		forget(f, i);
 		f->is_pull_due |= body.err == -ESTALE;
 		n = 0;

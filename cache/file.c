@@ -16,12 +16,15 @@
 #include "util/fault.h"
 #include "util/log.h"
 #include "util/mem.h"
+#include "util/sync.h"
 
 /*
  * Files known to be synced: most deliverers sync a file just before they give
  * it its name, and to sync it again costs as much as the first time.
  */
 #define SYNCED_MAX 64
+/* By the last byte of the id. */
+#define DIRS 256
 
 struct writer {
 	int64_t id;
@@ -64,22 +67,37 @@ static void remove_strays(const char *path, struct db_conn *conn)
 	(void)closedir(dir);
 }
 
+/* The names of all are synced at once. */
+static int make_dirs(const struct file_store *store, struct db_conn *conn)
+{
+	auto_free char *why = NULL;
+	bool is_any_new = false;
+	int err = home_make(store->dir, true, &why);
+	if (err < 0) {
+		log_error("%s", why);
+		return err;
+	}
+	for (unsigned i = 0; i < DIRS; i++) {
+		auto_free char *path = xasprintf("%s/%02x", store->dir, i);
+		bool is_new = mkdir(path, 0700) == 0;
+		if (!is_new && errno != EEXIST) {
+			err = -errno;
+			log_error("cannot make %s: %s", path, strerror(errno));
+			return err;
+		}
+		is_any_new |= is_new;
+		remove_strays(path, conn);
+	}
+	return is_any_new ? sync_dir(store->dir, "file-dirs") : 0;
+}
+
 int file_store_open(const char *state_dir, struct db *db,
                     struct file_store **store_out)
 {
 	struct file_store *store = xmalloc(sizeof(*store));
 	store->dir = xasprintf("%s/files", state_dir);
 	(void)pthread_mutex_init(&store->lock, NULL);
-	int err = 0;
-	for (unsigned i = 0; i < 256 && err == 0; i++) {
-		auto_free char *why = NULL;
-		auto_free char *path = xasprintf("%s/%02x", store->dir, i);
-		err = home_make(path, &why);
-		if (err < 0)
-			log_error("%s", why);
-		else
-			remove_strays(path, db_reader(db));
-	}
+	int err = make_dirs(store, db_reader(db));
 	if (err < 0) {
 		file_store_close(store);
 		return err;
@@ -98,6 +116,15 @@ void file_store_close(struct file_store *store)
 	free(store);
 }
 
+void file_touch(struct file_store *store, int64_t id)
+{
+	(void)pthread_mutex_lock(&store->lock);
+	for (size_t i = 0; i < SYNCED_MAX; i++)
+		if (store->synced[i] == id)
+			store->synced[i] = 0;
+	(void)pthread_mutex_unlock(&store->lock);
+}
+
 int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
                 gid_t gid, int *fd_out)
 {
@@ -107,11 +134,17 @@ int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
 	auto_free char *path = file_path(store, id);
 	/* One with this number can only be left of a transaction that died. */
 	(void)unlink(path);
+	file_touch(store, id);
 	auto_fd int fd =
 		open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 	             0600);
 	if (fd < 0)
 		return -errno;
+	err = home_room(fd, 0);
+	if (err < 0) {
+		(void)unlink(path);
+		return err;
+	}
 	bool is_other = uid != geteuid() || gid != getegid();
 	if ((is_other && fchown(fd, uid, gid) < 0 && geteuid() == 0) ||
 	    fchmod(fd, mode & 07777) < 0) {
@@ -131,6 +164,9 @@ static int copy_data(int from, int to)
 		ssize_t n = pread(from, buf, sizeof(buf), at);
 		if (n <= 0)
 			return n < 0 ? -errno : 0;
+		int err = home_room(to, (uint64_t)n);
+		if (err < 0)
+			return err;
 		ssize_t written = pwrite(to, buf, (size_t)n, at);
 		if (written < 0)
 			return -errno;
@@ -236,12 +272,12 @@ static void set_synced(struct file_store *store, int64_t id)
 	(void)pthread_mutex_unlock(&store->lock);
 }
 
-static int sync_dir(const struct file_store *store, int64_t id)
+static int sync_name(const struct file_store *store, int64_t id,
+                     const char *name)
 {
 	auto_free char *path = file_path(store, id);
 	*strrchr(path, '/') = '\0';
-	auto_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	return sync_dir(path, name);
 }
 
 int file_fill(struct file_store *store, const struct cache_message *message,
@@ -250,9 +286,13 @@ int file_fill(struct file_store *store, const struct cache_message *message,
 	int err = copy_data(body, fd);
 	if (err == 0)
 		err = set_times(fd, message);
-	if (err == 0 && fsync(fd) < 0)
-		err = -errno;
-	return err < 0 ? err : sync_dir(store, message->id);
+	if (err == 0)
+		err = sync_file(fd, "copy");
+	if (err == 0)
+		err = sync_name(store, message->id, "copy-name");
+	if (err == 0)
+		set_synced(store, message->id);
+	return err;
 }
 
 int file_sync(struct file_store *store, int64_t id)
@@ -265,11 +305,11 @@ int file_sync(struct file_store *store, int64_t id)
 	auto_fd int fd = file_open(store, id, O_RDONLY);
 	if (fd < 0)
 		return fd;
-	if (fsync(fd) < 0)
-		return -errno;
-	err = FAULT("file-synced");
+	err = sync_file(fd, "file");
 	if (err == 0)
-		err = sync_dir(store, id);
+		err = FAULT("file-synced");
+	if (err == 0)
+		err = sync_name(store, id, "file-name");
 	if (err == 0)
 		set_synced(store, id);
 	return err;
@@ -309,13 +349,4 @@ bool file_has_writer(struct file_store *store, int64_t id)
 	bool has = find_writer_locked(store, id) != NULL;
 	(void)pthread_mutex_unlock(&store->lock);
 	return has;
-}
-
-void file_touch(struct file_store *store, int64_t id)
-{
-	(void)pthread_mutex_lock(&store->lock);
-	for (size_t i = 0; i < SYNCED_MAX; i++)
-		if (store->synced[i] == id)
-			store->synced[i] = 0;
-	(void)pthread_mutex_unlock(&store->lock);
 }

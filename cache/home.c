@@ -6,30 +6,56 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/mem.h"
+#include "util/sync.h"
 
-static int make_levels(const char *path)
+/* Left free for the journal; of a small file system, a part of it. */
+#define RESERVE_BYTES (UINT64_C(16) << 20)
+#define RESERVE_PART  8
+
+static int make_level(const char *path, bool lasts)
+{
+	if (mkdir(path, 0700) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	if (!lasts)
+		return 0;
+	auto_free char *parent = xasprintf("%s/..", path);
+	return sync_dir(parent, "home");
+}
+
+static int make_levels(const char *path, bool lasts)
 {
 	auto_free char *level = xstrdup(path);
-	for (char *p = level + 1; *p != '\0'; p++) {
+	int err = 0;
+	for (char *p = level + 1; *p != '\0' && err == 0; p++) {
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		if (mkdir(level, 0700) < 0 && errno != EEXIST)
-			return -errno;
+		err = make_level(level, lasts);
 		*p = '/';
 	}
-	if (mkdir(level, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	return 0;
+	return err < 0 ? err : make_level(level, lasts);
 }
 
-int home_make(const char *path, char **why_out)
+int home_room(int fd, uint64_t bytes)
 {
-	int err = make_levels(path);
+	struct statvfs fs;
+	if (fstatvfs(fd, &fs) < 0)
+		return -errno;
+	uint64_t reserve = fs.f_frsize * fs.f_blocks / RESERVE_PART;
+	if (reserve > RESERVE_BYTES)
+		reserve = RESERVE_BYTES;
+	uint64_t room = fs.f_frsize * fs.f_bavail;
+	return room < reserve || room - reserve < bytes ? -ENOSPC : 0;
+}
+
+int home_make(const char *path, bool lasts, char **why_out)
+{
+	int err = make_levels(path, lasts);
 	auto_fd int fd = -1;
 	struct stat st = { 0 };
 	if (err == 0) {

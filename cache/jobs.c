@@ -10,11 +10,15 @@
 /* Off line, a reader may cause an attempt this long after the last. */
 #define ATTEMPT_EVERY_MS 5000
 
-struct jobs *jobs_new(int timeout_ms, uint64_t ahead_max)
+/* Less is the clocks' own doing. */
+#define SUSPENDED_MS 5000
+
+struct jobs *jobs_new(int timeout_ms, uint64_t ahead_max, uint64_t daily_limit)
 {
 	struct jobs *jobs = xmalloc(sizeof(*jobs));
 	jobs->timeout_ms = timeout_ms;
 	jobs->ahead_max = ahead_max;
+	jobs->daily_limit = daily_limit;
 	jobs->next_wait = 1;
 	(void)pthread_mutex_init(&jobs->lock, NULL);
 	TAILQ_INIT(&jobs->waits);
@@ -23,6 +27,7 @@ struct jobs *jobs_new(int timeout_ms, uint64_t ahead_max)
 	TAILQ_INIT(&jobs->postponed);
 	TAILQ_INIT(&jobs->pulls);
 	jobs->push_at = DEADLINE_NEVER;
+	jobs->suspended_ms = clock_suspended_ms();
 	for (size_t i = 0; i < JOBS_BUCKETS; i++)
 		LIST_INIT(&jobs->buckets[i]);
 	for (size_t i = 0; i < JOBS_SESSIONS; i++)
@@ -70,7 +75,8 @@ int jobs_refusal_locked(struct jobs *jobs)
 			continue; /* it will fare no better than the others */
 		if (s->failure == 0)
 			return 0;
-		if (s->failure != -EKEYREJECTED &&
+		/* A reader is no reason to ask for a secret again. */
+		if (s->failure != -EKEYREJECTED && s->failure != -ENOKEY &&
 		    now - s->attempt_at >= ATTEMPT_EVERY_MS)
 			return 0;
 		failure = s->failure;
@@ -85,6 +91,8 @@ int jobs_refusal_locked(struct jobs *jobs)
 static int64_t progress_locked(struct jobs *jobs, const struct wait *w)
 {
 	int64_t folder = w->id;
+	if (w->kind == WAIT_SENT)
+		return INT64_MIN / 2; /* what it comes to is known then */
 	if (w->kind == WAIT_BODY) {
 		const struct task *t = jobs_task_find_locked(jobs, w->id);
 		if (t == NULL || t->queue != &jobs->postponed)
@@ -107,11 +115,56 @@ static void look_for_progress_locked(struct served *s, int64_t now)
 	s->progress_at = now;
 }
 
+static unsigned say_locked(struct jobs *jobs, unsigned words)
+{
+	for (size_t i = 0; i < jobs->count; i++) {
+		struct served *s = &jobs->served[i];
+		s->words |= words;
+		if ((words & JOBS_RETRY) != 0 && s->failure < 0)
+			s->failure = s->attempt_at = 0;
+	}
+	return (1U << jobs->count) - 1;
+}
+
+void jobs_say(struct jobs *jobs, unsigned words)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	unsigned wake = say_locked(jobs, words);
+	(void)pthread_mutex_unlock(&jobs->lock);
+	jobs_wake(jobs, wake);
+}
+
+unsigned jobs_take_words(struct jobs *jobs, size_t session)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	unsigned words = jobs->served[session].words;
+	jobs->served[session].words = 0;
+	(void)pthread_mutex_unlock(&jobs->lock);
+	return words;
+}
+
+bool jobs_has_words(struct jobs *jobs, size_t session)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	bool has_any = jobs->served[session].words != 0;
+	(void)pthread_mutex_unlock(&jobs->lock);
+	return has_any;
+}
+
+/* After that, who was at the other end may be gone. */
+static bool was_suspended_locked(struct jobs *jobs)
+{
+	int64_t before = jobs->suspended_ms;
+	jobs->suspended_ms = clock_suspended_ms();
+	return jobs->suspended_ms - before >= SUSPENDED_MS;
+}
+
 void jobs_tick(struct jobs *jobs)
 {
 	struct wait_list ended = TAILQ_HEAD_INITIALIZER(ended);
-	unsigned wake = 0;
 	(void)pthread_mutex_lock(&jobs->lock);
+	unsigned wake =
+		was_suspended_locked(jobs) ? say_locked(jobs, JOBS_CHECK) : 0;
 	int64_t now = clock_now_ms();
 	for (size_t i = 0; i < jobs->count; i++) {
 		struct served *s = &jobs->served[i];
@@ -181,6 +234,23 @@ static bool does_pulls(size_t session)
 	return session == 0;
 }
 
+int64_t jobs_today(void)
+{
+	return clock_wall_ns() / 1000000000 / (24 * 60 * 60);
+}
+
+uint64_t jobs_spent_locked(const struct jobs *jobs)
+{
+	return jobs->budget.day == jobs_today() ? jobs->budget.spent : 0;
+}
+
+bool jobs_is_spent_locked(const struct jobs *jobs)
+{
+	return jobs->daily_limit > 0 &&
+	       (jobs->spent_day == jobs_today() ||
+	        jobs_spent_locked(jobs) >= jobs->daily_limit);
+}
+
 static enum work next_locked(struct jobs *jobs, size_t session)
 {
 	bool bodies = does_bodies_locked(jobs, session);
@@ -194,12 +264,16 @@ static enum work next_locked(struct jobs *jobs, size_t session)
 		return WORK_PULL;
 	if (session == 0 && clock_now_ms() >= jobs->push_at)
 		return WORK_PUSH;
-	if (bodies && !TAILQ_EMPTY(&jobs->ahead))
+	bool is_spent = jobs_is_spent_locked(jobs);
+	if (bodies && !is_spent && !TAILQ_EMPTY(&jobs->ahead))
 		return WORK_BODIES;
 	/* What the last list found comes before the next. */
 	if (pulls && jobs_pull_next_locked(jobs, false) != NULL)
 		return WORK_PULL;
-	return list ? WORK_LIST : WORK_NONE;
+	if (list)
+		return WORK_LIST;
+	return session == 0 && !is_spent && jobs->is_split_due ? WORK_SPLIT
+	                                                       : WORK_NONE;
 }
 
 unsigned jobs_sleepers_locked(struct jobs *jobs)
@@ -291,6 +365,54 @@ void jobs_push_by(struct jobs *jobs, int64_t when)
 		s->is_asleep = false;
 	(void)pthread_mutex_unlock(&jobs->lock);
 	jobs_wake(jobs, is_early ? 1 : 0);
+}
+
+void jobs_spend(struct jobs *jobs, uint64_t bytes)
+{
+	if (jobs->daily_limit == 0)
+		return;
+	(void)pthread_mutex_lock(&jobs->lock);
+	jobs->budget.spent = jobs_spent_locked(jobs) + bytes;
+	jobs->budget.day = jobs_today();
+	(void)pthread_mutex_unlock(&jobs->lock);
+}
+
+int jobs_budget_save(struct jobs *jobs, struct db_conn *conn)
+{
+	if (jobs->daily_limit == 0)
+		return 0;
+	(void)pthread_mutex_lock(&jobs->lock);
+	struct db_budget budget = jobs->budget;
+	(void)pthread_mutex_unlock(&jobs->lock);
+	return db_budget_set(conn, &budget);
+}
+
+int jobs_budget_load(struct jobs *jobs, struct db_conn *conn)
+{
+	struct db_budget budget;
+	int err = db_budget_get(conn, &budget);
+	if (err < 0)
+		return err;
+	(void)pthread_mutex_lock(&jobs->lock);
+	jobs->budget = budget;
+	(void)pthread_mutex_unlock(&jobs->lock);
+	return 0;
+}
+
+bool jobs_is_spent(struct jobs *jobs, uint64_t *today_out)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	*today_out = jobs_spent_locked(jobs);
+	bool is_spent = jobs_is_spent_locked(jobs);
+	(void)pthread_mutex_unlock(&jobs->lock);
+	return is_spent;
+}
+
+void jobs_split(struct jobs *jobs, bool is_due)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	jobs->is_split_due = is_due;
+	(void)pthread_mutex_unlock(&jobs->lock);
 }
 
 void jobs_push_begin(struct jobs *jobs)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "cache/cache.h"
+#include "cache/db.h"
 
 /* Sessions an account may have. */
 #define JOBS_SESSIONS 8
@@ -29,10 +30,14 @@ enum work {
 	WORK_LIST,
 	WORK_PULL,
 	WORK_PUSH,
+	WORK_SPLIT,
 };
 
-/* What is larger than ahead_max bytes is not fetched ahead; 0: all is. */
-struct jobs *jobs_new(int timeout_ms, uint64_t ahead_max);
+/*
+ * What is larger than ahead_max bytes is not fetched ahead, nor is anything
+ * once daily_limit bytes came in a day; 0: no limit.
+ */
+struct jobs *jobs_new(int timeout_ms, uint64_t ahead_max, uint64_t daily_limit);
 void jobs_free(struct jobs *jobs);
 
 /* Before the sessions start; they are borrowed until jobs_free(). */
@@ -47,10 +52,35 @@ int jobs_await_body(struct jobs *jobs, int64_t message, int64_t folder,
 int jobs_await_listing(struct jobs *jobs, int64_t folder, bool is_inbox,
                        cache_done *done, void *arg,
                        struct cache_wait **wait_out);
+/* One that waits for a delivery cannot be withdrawn: it ends with -EINTR. */
 bool jobs_cancel(struct jobs *jobs, struct cache_wait *wait);
 
-/* Fetch a body ahead, if nobody does; bytes is about its size. */
-void jobs_prefetch(struct jobs *jobs, int64_t message, int64_t folder,
+/*
+ * To wait until a row of the journal was sent, as long as the timeout.  It is
+ * named when there is one; jobs_sent() ends it; true from jobs_sent_forget():
+ * done will not run.
+ */
+int jobs_await_sent(struct jobs *jobs, cache_done *done, void *arg,
+                    struct cache_wait **wait_out);
+void jobs_sent_name(struct jobs *jobs, struct cache_wait *wait, int64_t row);
+void jobs_sent(struct jobs *jobs, int64_t row, int err);
+bool jobs_sent_forget(struct jobs *jobs, struct cache_wait *wait);
+
+/*
+ * So many bytes came; save them with what they were, so that a restart does not
+ * forget them.  Without a limit nothing is counted.
+ */
+void jobs_spend(struct jobs *jobs, uint64_t bytes);
+int jobs_budget_save(struct jobs *jobs, struct db_conn *conn);
+int jobs_budget_load(struct jobs *jobs, struct db_conn *conn);
+/* Is nothing fetched ahead any more today?  And what was fetched in it. */
+bool jobs_is_spent(struct jobs *jobs, uint64_t *today_out);
+
+/*
+ * Fetch a body ahead, if nobody does; bytes is about its size.  False: it will
+ * not be.
+ */
+bool jobs_prefetch(struct jobs *jobs, int64_t message, int64_t folder,
                    uint64_t bytes);
 
 /* End overdue waits; wake sessions whose time has come. */
@@ -90,10 +120,12 @@ void jobs_finish(struct jobs *jobs, int64_t message, int err, int fd,
  */
 void jobs_return(struct jobs *jobs, int64_t message, int err);
 /*
- * The key of an awaited body is void: another try when a pull of its folder
- * ended, which tells a new one or that the message is gone.
+ * An awaited body has no key that is known to be good: another try when a pull
+ * of folder ended, which tells one or that the message is gone.
  */
-void jobs_postpone(struct jobs *jobs, int64_t message);
+void jobs_postpone(struct jobs *jobs, int64_t message, int64_t folder);
+/* It is in another folder by now: to be asked for there. */
+void jobs_redirect(struct jobs *jobs, int64_t message, int64_t folder);
 bool jobs_is_awaited(struct jobs *jobs, int64_t message);
 /* Has its job not ended? */
 bool jobs_is_under_way(struct jobs *jobs, int64_t message);
@@ -107,6 +139,9 @@ void jobs_list_at(struct jobs *jobs, int64_t when);
 /* The journal has something to send by then; and: that is being done. */
 void jobs_push_by(struct jobs *jobs, int64_t when);
 void jobs_push_begin(struct jobs *jobs);
+
+/* INBOX is to be looked at, by split.h, or all of it has been. */
+void jobs_split(struct jobs *jobs, bool is_due);
 
 /*
  * Queue a folder for a pull that brings it to state; messages is how many it
@@ -139,6 +174,16 @@ void jobs_listed(struct jobs *jobs, int64_t folder, int err);
  * whoever waits is told.
  */
 void jobs_connected(struct jobs *jobs, size_t session, int err);
+/* What sessions are to be told; each takes it once. */
+enum jobs_word {
+	JOBS_CHECK = 1 << 0, /* connections may have died, or can be had now */
+	JOBS_RETRY = 1 << 1, /* those that were refused may try again */
+	JOBS_HURRY = 1 << 2, /* somebody waits: no more of a back-off */
+};
+void jobs_say(struct jobs *jobs, unsigned words);
+unsigned jobs_take_words(struct jobs *jobs, size_t session);
+bool jobs_has_words(struct jobs *jobs, size_t session);
+
 /* Sleeping after a failure until then; a reader may end it earlier. */
 int64_t jobs_backoff_until(struct jobs *jobs, size_t session, int64_t until);
 

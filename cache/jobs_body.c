@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "util/clock.h"
+#include "util/log.h"
 #include "util/mem.h"
 
 /* More than the windows of all scans together. */
@@ -25,9 +26,18 @@ struct task *jobs_task_find_locked(struct jobs *jobs, int64_t message)
 	return t;
 }
 
+/* It is not on its way any more. */
+static void land_locked(struct jobs *jobs, struct task *t)
+{
+	if (t->is_flying)
+		jobs->flying -= t->job.bytes;
+	t->is_flying = false;
+}
+
 static void enqueue_locked(struct jobs *jobs, struct task *t,
                            struct task_list *queue)
 {
+	land_locked(jobs, t);
 	TAILQ_INSERT_TAIL(queue, t, link);
 	t->queue = queue;
 	jobs->ahead_count += queue == &jobs->ahead;
@@ -55,6 +65,7 @@ static void drop_task_locked(struct jobs *jobs, struct task *t)
 {
 	if (t->queue != NULL)
 		dequeue_locked(jobs, t);
+	land_locked(jobs, t);
 	LIST_REMOVE(t, bucket);
 	free(t);
 }
@@ -107,41 +118,65 @@ int jobs_await_body(struct jobs *jobs, int64_t message, int64_t folder,
 	return 0;
 }
 
-void jobs_prefetch(struct jobs *jobs, int64_t message, int64_t folder,
+bool jobs_prefetch(struct jobs *jobs, int64_t message, int64_t folder,
                    uint64_t bytes)
 {
 	if (jobs->ahead_max > 0 && bytes > jobs->ahead_max)
-		return;
+		return false;
 	(void)pthread_mutex_lock(&jobs->lock);
-	bool is_new = jobs_refusal_locked(jobs) == 0 &&
+	bool is_known = jobs_task_find_locked(jobs, message) != NULL;
+	bool is_new = !is_known && jobs_refusal_locked(jobs) == 0 &&
 	              jobs->ahead_count < PREFETCH_MAX &&
-	              jobs_task_find_locked(jobs, message) == NULL;
+	              !jobs_is_spent_locked(jobs);
 	if (is_new)
 		(void)add_task_locked(jobs, message, folder, bytes,
 		                      &jobs->ahead);
 	unsigned sleepers = is_new ? jobs_sleepers_locked(jobs) : 0;
 	(void)pthread_mutex_unlock(&jobs->lock);
 	jobs_wake(jobs, sleepers);
+	return is_known || is_new;
 }
 
-size_t jobs_take(struct jobs *jobs, size_t session, int64_t folder,
-                 struct job out[JOBS_BATCH])
+/* Nobody asked for it: does it still fit into what may be fetched today? */
+static bool fits_today_locked(struct jobs *jobs, const struct task *t)
+{
+	return jobs->daily_limit == 0 ||
+	       (!jobs_is_spent_locked(jobs) &&
+	        jobs_spent_locked(jobs) + jobs->flying + t->job.bytes <=
+	                jobs->daily_limit);
+}
+
+static void take_locked(struct jobs *jobs, struct task *t, size_t session,
+                        bool is_awaited)
+{
+	dequeue_locked(jobs, t);
+	t->session = session;
+	t->is_flying = !is_awaited;
+	if (t->is_flying)
+		jobs->flying += t->job.bytes;
+}
+
+/* As many of one folder as go together; true: what is ahead fits no more. */
+static bool take_some_locked(struct jobs *jobs, size_t session, int64_t folder,
+                             struct job out[JOBS_BATCH], size_t *count_out)
 {
 	size_t count = 0;
 	uint64_t bytes = 0;
-	(void)pthread_mutex_lock(&jobs->lock);
 	bool is_awaited = !TAILQ_EMPTY(&jobs->readers);
+	bool is_spent = false;
 	struct task_list *queue = is_awaited ? &jobs->readers : &jobs->ahead;
 	struct task *t = TAILQ_FIRST(queue);
 	while (t != NULL && count < JOBS_BATCH) {
 		struct task *next = TAILQ_NEXT(t, link);
 		bool fits =
 			count == 0 || bytes + t->job.bytes <= JOBS_BATCH_BYTES;
+		is_spent = !is_awaited && !fits_today_locked(jobs, t);
+		if (is_spent)
+			break;
 		if (folder == 0)
 			folder = t->job.folder;
 		if (t->job.folder == folder && fits) {
-			dequeue_locked(jobs, t);
-			t->session = session;
+			take_locked(jobs, t, session, is_awaited);
 			bytes += t->job.bytes;
 			out[count++] = t->job;
 		} else if (!is_awaited) {
@@ -149,8 +184,26 @@ size_t jobs_take(struct jobs *jobs, size_t session, int64_t folder,
 		}
 		t = next;
 	}
+	*count_out = count;
+	return is_spent;
+}
+
+size_t jobs_take(struct jobs *jobs, size_t session, int64_t folder,
+                 struct job out[JOBS_BATCH])
+{
+	size_t count;
+	(void)pthread_mutex_lock(&jobs->lock);
+	bool is_spent = take_some_locked(jobs, session, folder, out, &count);
+	bool is_news = is_spent && jobs->spent_day != jobs_today();
+	if (is_spent) {
+		jobs->spent_day = jobs_today();
+		drop_all_locked(jobs, &jobs->ahead);
+	}
 	jobs->served[session].progress_at = clock_now_ms();
 	(void)pthread_mutex_unlock(&jobs->lock);
+	if (is_news)
+		log_warn("daily-limit is reached: till tomorrow only what is "
+		         "opened is fetched");
 	return count;
 }
 
@@ -190,7 +243,21 @@ void jobs_return(struct jobs *jobs, int64_t message, int err)
 	jobs_answer(&ended, err, -1, 0);
 }
 
-void jobs_postpone(struct jobs *jobs, int64_t message)
+void jobs_redirect(struct jobs *jobs, int64_t message, int64_t folder)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	struct task *t = jobs_task_find_locked(jobs, message);
+	if (t != NULL) {
+		t->job.folder = folder;
+		enqueue_locked(jobs, t,
+		               jobs_wait_is_locked(jobs, WAIT_BODY, message)
+		                       ? &jobs->readers
+		                       : &jobs->ahead);
+	}
+	(void)pthread_mutex_unlock(&jobs->lock);
+}
+
+void jobs_postpone(struct jobs *jobs, int64_t message, int64_t folder)
 {
 	struct wait_list ended = TAILQ_HEAD_INITIALIZER(ended);
 	unsigned sleepers = 0;
@@ -199,10 +266,10 @@ void jobs_postpone(struct jobs *jobs, int64_t message)
 	bool is_awaited = jobs_wait_is_locked(jobs, WAIT_BODY, message);
 	if (t != NULL && is_awaited && ++t->tries < JOBS_TRIES_MAX &&
 	    !jobs->is_stopped) {
+		t->job.folder = folder;
 		enqueue_locked(jobs, t, &jobs->postponed);
-		if (jobs_pull_find_locked(jobs, t->job.folder) == NULL)
-			(void)jobs_pull_add_locked(jobs, t->job.folder, true,
-			                           "", -1);
+		if (jobs_pull_find_locked(jobs, folder) == NULL)
+			(void)jobs_pull_add_locked(jobs, folder, true, "", -1);
 		sleepers = jobs_sleepers_locked(jobs);
 	} else if (t != NULL) {
 		finish_locked(jobs, t, &ended);

@@ -18,6 +18,7 @@
 enum wait_kind {
 	WAIT_BODY,    /* id is a message */
 	WAIT_LISTING, /* id is a folder */
+	WAIT_SENT,    /* id is a row of the journal; 0: not yet known */
 };
 
 /*
@@ -47,6 +48,7 @@ struct task {
 	struct job job;
 	size_t session; /* while running */
 	int tries;      /* that ended with their session, or in a pull */
+	bool is_flying; /* its bytes are counted in jobs.flying */
 };
 LIST_HEAD(bucket, task);
 
@@ -65,6 +67,7 @@ struct served {
 	struct remote *remote; /* borrowed until jobs_free() */
 	int failure;           /* why it cannot connect; 0: it can, or may */
 	int64_t attempt_at;    /* when it last tried; 0: not yet */
+	unsigned words;        /* enum jobs_word: said, and not taken yet */
 	bool is_asleep;        /* or about to be: it saw nothing to do */
 	int64_t sleeps_until;
 	int receiving;
@@ -75,7 +78,8 @@ struct served {
 struct jobs {
 	int timeout_ms;
 	uint64_t ahead_max;
-	size_t count; /* of served; set before the sessions start */
+	uint64_t daily_limit; /* 0: none */
+	size_t count;         /* of served; set before the sessions start */
 	pthread_mutex_t lock;
 	/* All below is guarded by lock. */
 	struct served served[JOBS_SESSIONS];
@@ -90,6 +94,11 @@ struct jobs {
 	struct pull_list pulls;
 	int64_t list_at;
 	int64_t push_at;
+	int64_t suspended_ms; /* what clock_suspended_ms() was */
+	bool is_split_due;
+	struct db_budget budget; /* of its day, which may be over */
+	uint64_t flying;         /* bytes asked for unasked, and not here */
+	int64_t spent_day;       /* nothing more is fetched ahead on it */
 };
 
 /* jobs.c */
@@ -117,6 +126,12 @@ void jobs_wait_end_locked(struct jobs *jobs, enum wait_kind kind, int64_t id,
 bool jobs_wait_is_locked(struct jobs *jobs, enum wait_kind kind, int64_t id);
 /* Run and free what was taken from the list of waits; no lock is held. */
 void jobs_answer(struct wait_list *ended, int err, int fd, uint64_t size);
+
+/* The day of the budget, and what is spent of it. */
+int64_t jobs_today(void);
+uint64_t jobs_spent_locked(const struct jobs *jobs);
+/* Is all fetched today that may come unasked? */
+bool jobs_is_spent_locked(const struct jobs *jobs);
 
 /* jobs_body.c */
 

@@ -64,16 +64,71 @@ void jobs_answer(struct wait_list *ended, int err, int fd, uint64_t size)
 	TAILQ_INIT(ended);
 }
 
-bool jobs_cancel(struct jobs *jobs, struct cache_wait *wait)
+static struct wait *find_locked(struct jobs *jobs,
+                                const struct cache_wait *wait)
 {
-	(void)pthread_mutex_lock(&jobs->lock);
 	struct wait *w = TAILQ_FIRST(&jobs->waits);
 	while (w != NULL && w->number != (uintptr_t)wait)
 		w = TAILQ_NEXT(w, link);
+	return w;
+}
+
+bool jobs_cancel(struct jobs *jobs, struct cache_wait *wait)
+{
+	struct wait_list ended = TAILQ_HEAD_INITIALIZER(ended);
+	(void)pthread_mutex_lock(&jobs->lock);
+	struct wait *w = find_locked(jobs, wait);
+	bool is_withdrawn = w != NULL && w->kind != WAIT_SENT;
 	if (w != NULL) {
 		TAILQ_REMOVE(&jobs->waits, w, link);
 		jobs_task_forsake_locked(jobs, w);
+		TAILQ_INSERT_TAIL(&ended, w, link);
 	}
+	(void)pthread_mutex_unlock(&jobs->lock);
+	if (is_withdrawn)
+		free(w);
+	else
+		jobs_answer(&ended, -EINTR, -1, 0);
+	return is_withdrawn;
+}
+
+int jobs_await_sent(struct jobs *jobs, cache_done *done, void *arg,
+                    struct cache_wait **wait_out)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	int err = jobs_refusal_locked(jobs);
+	if (err == 0)
+		jobs_wait_add_locked(jobs, WAIT_SENT, 0, done, arg, wait_out);
+	unsigned sleepers = jobs_sleepers_locked(jobs);
+	(void)pthread_mutex_unlock(&jobs->lock);
+	jobs_wake(jobs, sleepers);
+	return err;
+}
+
+void jobs_sent_name(struct jobs *jobs, struct cache_wait *wait, int64_t row)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	struct wait *w = find_locked(jobs, wait);
+	if (w != NULL)
+		w->id = row;
+	(void)pthread_mutex_unlock(&jobs->lock);
+}
+
+void jobs_sent(struct jobs *jobs, int64_t row, int err)
+{
+	struct wait_list ended = TAILQ_HEAD_INITIALIZER(ended);
+	(void)pthread_mutex_lock(&jobs->lock);
+	jobs_wait_end_locked(jobs, WAIT_SENT, row, &ended);
+	(void)pthread_mutex_unlock(&jobs->lock);
+	jobs_answer(&ended, err, -1, 0);
+}
+
+bool jobs_sent_forget(struct jobs *jobs, struct cache_wait *wait)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	struct wait *w = find_locked(jobs, wait);
+	if (w != NULL)
+		TAILQ_REMOVE(&jobs->waits, w, link);
 	(void)pthread_mutex_unlock(&jobs->lock);
 	free(w);
 	return w != NULL;

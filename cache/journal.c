@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "cache/db_journal.h"
+#include "cache/db_keyword.h"
+#include "cache/words.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/mem.h"
@@ -51,12 +53,67 @@ static int end_row(struct db_conn *conn, const struct journal_row *row,
 	return db_entry_set_key(conn, entry, row->key);
 }
 
+bool journal_is_unsure(const struct journal_row *row)
+{
+	return row->unsure != 0 || row->unsure_keywords[0] != '\0';
+}
+
+int journal_be_sure(struct db_conn *conn, struct journal_row *row)
+{
+	if (!journal_is_unsure(row))
+		return 0;
+	row->unsure = 0;
+	row->unsure_keywords[0] = '\0';
+	return db_journal_set_side(conn, row);
+}
+
+int journal_doubt(struct db_conn *conn, struct journal_row *row, unsigned flags,
+                  const char *keywords, const char *removed_keywords)
+{
+	row->unsure |= flags;
+	words_add(row->unsure_keywords, sizeof(row->unsure_keywords), keywords);
+	words_add(row->unsure_keywords, sizeof(row->unsure_keywords),
+	          removed_keywords);
+	return db_journal_set_side(conn, row);
+}
+
+/* The server has what the row wants, and that is certain. */
 static bool is_wish(const struct journal_row *row,
                     const struct journal_wish *wish)
 {
 	return row->key[0] != '\0' && row->target == row->folder &&
-	       wish->entry.flags == row->flags &&
+	       !journal_is_unsure(row) &&
+	       (wish->entry.flags & MAIL_FLAGS) == row->flags &&
 	       strcmp(wish->keywords, row->keywords) == 0;
+}
+
+/* What a row is that is not on its way, and for which a split name stands. */
+static enum journal_state rest_state(const struct journal_row *row,
+                                     const struct journal_wish *wish)
+{
+	bool is_done = wish->is_entry && wish->entry.is_split &&
+	               row->key[0] != '\0' &&
+	               (wish->entry.flags & MAIL_FLAGS) == row->flags &&
+	               strcmp(wish->keywords, row->keywords) == 0;
+	return is_done ? JOURNAL_PARKED : JOURNAL_READY;
+}
+
+int journal_stand_in(struct db_conn *conn, int64_t message,
+                     struct journal_row *out, struct cache_entry *entry_out)
+{
+	struct journal_wish wish = { 0 };
+	out->id = 0;
+	for (;;) {
+		int err = journal_by_message(conn, message, out->id, out);
+		if (err == 0)
+			err = journal_wish(conn, out, &wish);
+		if (err < 0)
+			return err;
+		if (wish.is_entry && wish.entry.is_split) {
+			*entry_out = wish.entry;
+			return 0;
+		}
+	}
 }
 
 int journal_took(struct db_conn *conn, struct journal_row *row)
@@ -70,6 +127,9 @@ int journal_took(struct db_conn *conn, struct journal_row *row)
 	memcpy(now.key, row->key, sizeof(now.key));
 	now.flags = row->flags;
 	memcpy(now.keywords, row->keywords, sizeof(now.keywords));
+	now.unsure = row->unsure;
+	memcpy(now.unsure_keywords, row->unsure_keywords,
+	       sizeof(now.unsure_keywords));
 	now.is_void = false;
 	err = journal_wish(conn, &now, &wish);
 	if (err < 0)
@@ -80,7 +140,7 @@ int journal_took(struct db_conn *conn, struct journal_row *row)
 	if (!wish.is_entry && now.key[0] == '\0')
 		return db_journal_remove(conn, now.id);
 	err = db_journal_set_side(conn, &now);
-	row->state = JOURNAL_READY;
+	row->state = rest_state(&now, &wish);
 	row->not_before = 0;
 	row->mark[0] = '\0';
 	row->err = 0;
@@ -89,7 +149,8 @@ int journal_took(struct db_conn *conn, struct journal_row *row)
 }
 
 int journal_gone(struct db_conn *conn, const struct journal_row *row,
-                 bool *is_entry_out, struct cache_entry *entry_out)
+                 bool *is_entry_out, struct cache_entry *entry_out,
+                 follow_told *told, void *arg)
 {
 	struct journal_row now;
 	struct journal_wish wish;
@@ -100,16 +161,21 @@ int journal_gone(struct db_conn *conn, const struct journal_row *row,
 	err = journal_wish(conn, &now, &wish);
 	if (err < 0)
 		return err;
+	bool leads = wish.is_entry && follow_leads(conn, &wish.entry);
 	err = db_journal_remove(conn, now.id);
 	if (err < 0 || !wish.is_entry)
 		return err;
 	*entry_out = wish.entry;
 	*is_entry_out = true;
-	return db_entry_drop(conn, &wish.entry);
+	err = db_entry_drop(conn, &wish.entry);
+	if (err == 0 && leads)
+		err = follow_gone(conn, now.message, told, arg);
+	return err;
 }
 
 int journal_absorb(struct db_conn *conn, int64_t folder, const char *key,
-                   bool *is_entry_out, struct cache_entry *entry_out)
+                   bool *is_entry_out, struct cache_entry *entry_out,
+                   follow_told *told, void *arg)
 {
 	bool same_keywords;
 	int err = db_entry_by_key(conn, folder, key, entry_out, &same_keywords,
@@ -117,13 +183,22 @@ int journal_absorb(struct db_conn *conn, int64_t folder, const char *key,
 	*is_entry_out = err == 0;
 	if (err < 0)
 		return err == -ENOENT ? 0 : err;
-	return db_entry_drop(conn, entry_out);
+	bool leads = follow_leads(conn, entry_out);
+	err = db_entry_drop(conn, entry_out);
+	if (err == 0 && leads)
+		err = follow_gone(conn, entry_out->message.id, told, arg);
+	return err;
 }
 
-/* Of what was not changed here, what was changed there. */
-static unsigned merge_flags(unsigned ours, unsigned before, unsigned theirs)
+/*
+ * Of what was not changed here, what was changed there; what is not sure was
+ * changed here, if only there and back.
+ */
+static unsigned merge_flags(unsigned ours, const struct journal_row *before,
+                            unsigned theirs)
 {
-	unsigned mask = (before ^ theirs) & ~(ours ^ before);
+	unsigned mask = (before->flags ^ theirs) & ~(ours ^ before->flags) &
+	                ~before->unsure;
 	return (ours & ~mask) | (theirs & mask);
 }
 
@@ -131,26 +206,40 @@ int journal_merge(struct db_conn *conn, struct journal_row *row, unsigned flags,
                   const char *keywords, bool *is_changed_out,
                   struct cache_entry *old_out)
 {
-	struct journal_wish wish;
+	struct journal_wish wish = { 0 };
 	*is_changed_out = false;
 	int err = journal_wish(conn, row, &wish);
 	if (err < 0)
 		return err;
-	unsigned before = row->flags;
-	bool is_ours = strcmp(wish.keywords, row->keywords) != 0;
+	flags &= MAIL_FLAGS;
+	unsigned theirs = flags;
+	/* Where a move is a copy and a removal, the mark is ours. */
+	if (was_sent(row) && row->target != row->folder &&
+	    (row->flags & MAIL_DELETED) == 0)
+		theirs &= ~(unsigned)MAIL_DELETED;
+	unsigned merged =
+		merge_flags(wish.entry.flags & MAIL_FLAGS, row, theirs);
+	bool is_ours = strcmp(wish.keywords, row->keywords) != 0 ||
+	               row->unsure_keywords[0] != '\0';
 	row->flags = flags;
 	(void)snprintf(row->keywords, sizeof(row->keywords), "%s", keywords);
 	if (wish.is_entry) {
 		struct cache_entry *e = &wish.entry;
 		*old_out = *e;
-		unsigned merged = merge_flags(e->flags, before, flags);
 		enum cache_place place = e->place;
-		if (merged != e->flags && place == CACHE_NEW && merged != 0)
+		if (merged != (e->flags & MAIL_FLAGS) && place == CACHE_NEW &&
+		    merged != 0)
 			place = CACHE_CUR;
-		*is_changed_out = merged != e->flags;
 		if (!is_ours)
 			memcpy(wish.keywords, row->keywords,
 			       sizeof(wish.keywords));
+		unsigned numbers = 0;
+		err = db_keyword_flags(conn, e->folder, wish.keywords,
+		                       &numbers);
+		if (err < 0)
+			return err;
+		merged |= numbers;
+		*is_changed_out = merged != e->flags;
 		err = db_entry_set_flags(conn, e, place, merged, wish.keywords);
 		if (err == 0 && *is_changed_out)
 			err = db_entry_moved(conn, e, e->folder, place);
@@ -161,7 +250,14 @@ int journal_merge(struct db_conn *conn, struct journal_row *row, unsigned flags,
 		return err;
 	if (wish.is_entry && !was_sent(row) && is_wish(row, &wish))
 		return end_row(conn, row, &wish.entry);
-	return db_journal_set_side(conn, row);
+	err = db_journal_set_side(conn, row);
+	enum journal_state rest = rest_state(row, &wish);
+	bool is_changed = rest == JOURNAL_PARKED ? row->state == JOURNAL_READY
+	                                         : row->state == JOURNAL_PARKED;
+	if (err < 0 || !is_changed)
+		return err;
+	row->state = rest;
+	return journal_update(conn, row);
 }
 
 int journal_drop(struct db_conn *conn, const struct journal_row *row)
@@ -247,7 +343,7 @@ int journal_begin(struct db_conn *conn, const struct cache_entry *entry,
 		.entry = entry->id,
 		.folder = entry->folder,
 		.target = entry->folder,
-		.flags = entry->flags,
+		.flags = entry->flags & MAIL_FLAGS,
 		.created_at = wall_ms(),
 	};
 	err = db_entry_key(conn, entry, out->key);
@@ -303,11 +399,31 @@ int journal_end(struct db_conn *conn, struct journal_row *row,
 	if (err < 0 || was_sent(row))
 		return err;
 	if (row->state != JOURNAL_SETTLING)
-		row->state = JOURNAL_READY;
+		row->state = rest_state(row, &wish);
 	row->not_before = not_before;
 	row->err = 0;
 	row->why[0] = '\0';
 	return journal_update(conn, row);
+}
+
+int journal_take_back(struct db_conn *conn, const struct journal_row *row)
+{
+	struct cache_entry now, old;
+	int err = db_entry_by_id(conn, row->target, row->entry, &now);
+	if (err == 0)
+		err = db_journal_removed_get(conn, row->id, &old);
+	if (err == 0) {
+		err = db_entry_name(conn, &now, &old);
+		if (err == 0)
+			err = db_entry_moved(conn, &now, old.folder, old.place);
+	} else if (err == -ENOENT) {
+		err = db_entry_by_id(conn, row->target, row->entry, &now);
+		if (err == 0)
+			err = db_entry_drop(conn, &now);
+	}
+	if (err < 0 && err != -ENOENT)
+		return err;
+	return db_journal_remove(conn, row->id);
 }
 
 int journal_undo(struct db_conn *conn, struct journal_row *row,
@@ -421,7 +537,8 @@ int journal_folder(struct db_conn *conn, int64_t id)
 	if (err < 0)
 		return err;
 	err = db_journal_folder_row(conn, id, &row);
-	if (err == 0 && row.kind == kind)
+	/* What was asked for first has to become of it what it may. */
+	if (err == 0 && (row.kind == kind || row.mark[0] != '\0'))
 		return 0;
 	if (err == 0)
 		err = db_journal_remove(conn, row.id);
@@ -437,6 +554,22 @@ int journal_folder(struct db_conn *conn, int64_t id)
 		.created_at = wall_ms(),
 	};
 	return db_journal_add(conn, &row);
+}
+
+bool journal_folder_asked(struct db_conn *conn, int64_t folder)
+{
+	struct journal_row row;
+	return db_journal_folder_row(conn, folder, &row) == 0 &&
+	       row.mark[0] != '\0';
+}
+
+int journal_folder_gone(struct db_conn *conn, int64_t folder)
+{
+	struct journal_row row;
+	int err = db_journal_folder_row(conn, folder, &row);
+	if (err == 0)
+		err = db_journal_remove(conn, row.id);
+	return err == -ENOENT ? 0 : err;
 }
 
 int journal_folder_done(struct db_conn *conn, const struct journal_row *row,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cache/core.h"
+#include "cache/follow.h"
 #include "cache/journal.h"
 #include "cache/write.h"
 #include "util/cleanup.h"
@@ -28,11 +29,14 @@ static int64_t due_before(const struct cache *c)
 	return clock_wall_ns() / 1000000000 - c->take_after_s;
 }
 
-/* The server's copy goes; its name here stays. */
-static int release(struct db_conn *conn, const struct cache_entry *entry)
+/* The server's copy goes; its names here stay. */
+static int release(struct db_conn *conn, int64_t message)
 {
 	struct journal_row row;
-	int err = journal_begin(conn, entry, &row);
+	struct cache_entry entry;
+	int err = follow_leader(conn, message, &entry);
+	if (err == 0)
+		err = journal_begin(conn, &entry, &row);
 	if (err < 0)
 		return err == -ENOENT ? 0 : err;
 	err = journal_end(conn, &row, NULL, 0);
@@ -90,7 +94,6 @@ static int adopt(struct cache *c, struct db_conn *conn, int64_t message, int fd,
 static int keep(struct cache *c, int64_t message, int body, bool is_taken)
 {
 	struct cache_message m = { .id = message };
-	struct cache_entry entry;
 	struct db_conn *conn;
 	auto_fd int fd = -1;
 	int n = make_file(c, &m, &fd);
@@ -107,9 +110,7 @@ static int keep(struct cache *c, int64_t message, int body, bool is_taken)
 	n = adopt(c, conn, message, fd, &m);
 	err = n < 0 ? n : 0;
 	if (n == 1 && is_taken)
-		err = db_entry_by_message(conn, message, &entry);
-	if (n == 1 && is_taken && err == 0)
-		err = release(conn, &entry);
+		err = release(conn, message);
 	if (err < 0) {
 		db_rollback(conn);
 		return err;
@@ -138,15 +139,22 @@ int keep_cached(struct cache *c, int64_t message)
 	return fd < 0 ? -EXDEV : keep(c, message, fd, false);
 }
 
-void keep_arrived(struct cache *c, int64_t message, int fd)
+/* By the key of its name, or by the row that this stands for. */
+static bool is_on_server(struct db_conn *conn, const struct cache_entry *entry)
 {
 	char key[REMOTE_KEY_MAX + 1];
+	return entry->is_split ||
+	       (db_entry_key(conn, entry, key) == 0 && key[0] != '\0');
+}
+
+void keep_arrived(struct cache *c, int64_t message, int fd)
+{
 	struct cache_entry entry;
 	struct db_conn *conn;
 	if (!c->is_taken || db_begin(c->db, &conn) < 0)
 		return;
-	bool is_due = db_entry_by_message(conn, message, &entry) == 0 &&
-	              db_entry_key(conn, &entry, key) == 0 && key[0] != '\0' &&
+	bool is_due = follow_leader(conn, message, &entry) == 0 &&
+	              is_on_server(conn, &entry) &&
 	              entry.message.received_at <= due_before(c);
 	db_rollback(conn);
 	int err = is_due ? keep(c, message, fd, true) : 0;
@@ -164,12 +172,23 @@ static int release_kept(struct cache *c, const struct cache_entry *seen)
 		return err;
 	err = db_entry_by_id(conn, seen->folder, seen->id, &entry);
 	if (err == 0 && entry.message.is_kept)
-		err = release(conn, &entry);
+		err = release(conn, entry.message.id);
 	if (err < 0) {
 		db_rollback(conn);
 		return err == -ENOENT ? 0 : err;
 	}
 	return db_commit(conn);
+}
+
+/* Have it fetched, to be taken then; or it is kept, and released. */
+static int take_off(struct cache *c, const struct cache_entry *entry,
+                    int64_t folder)
+{
+	if (entry->message.is_kept)
+		return release_kept(c, entry);
+	(void)jobs_prefetch(c->jobs, entry->message.id, folder,
+	                    entry->message.size);
+	return 0;
 }
 
 /* The next message that the server need not have any more. */
@@ -195,11 +214,7 @@ static int take_folder(struct cache *c, int64_t folder, int *left)
 		       (err = next_due(c, folder, (enum cache_place)place,
 		                       entry.id, &entry)) == 0) {
 			(*left)--;
-			if (!entry.message.is_kept)
-				jobs_prefetch(c->jobs, entry.message.id, folder,
-				              entry.message.size);
-			else
-				err = release_kept(c, &entry);
+			err = take_off(c, &entry, folder);
 			if (err < 0)
 				return err;
 		}
@@ -207,6 +222,40 @@ static int take_folder(struct cache *c, int64_t folder, int *left)
 			return err;
 	}
 	return 0;
+}
+
+/* The next of those that have no name in INBOX any more. */
+static int next_parked(struct cache *c, int64_t after, struct journal_row *row,
+                       struct cache_entry *out)
+{
+	struct journal_wish wish;
+	struct db_conn *conn;
+	int err = db_begin(c->db, &conn);
+	if (err < 0)
+		return err;
+	row->id = after;
+	while ((err = journal_next(conn, JOURNAL_PARKED, row->id, row)) == 0) {
+		err = journal_wish(conn, row, &wish);
+		if (err < 0 || wish.entry.message.received_at <= due_before(c))
+			break;
+	}
+	db_rollback(conn);
+	*out = wish.entry;
+	return err;
+}
+
+static int take_parked(struct cache *c, int *left)
+{
+	struct cache_entry entry;
+	struct journal_row row = { .id = 0 };
+	int err = 0;
+	while (*left > 0 && (err = next_parked(c, row.id, &row, &entry)) == 0) {
+		(*left)--;
+		err = take_off(c, &entry, row.folder);
+		if (err < 0)
+			break;
+	}
+	return err == -ENOENT ? 0 : err;
 }
 
 int keep_due(struct cache *c)
@@ -223,6 +272,8 @@ int keep_due(struct cache *c)
 	db_rollback(conn);
 	if (err == 0)
 		err = take_folder(c, inbox.id, &left);
+	if (err == 0)
+		err = take_parked(c, &left);
 	c->is_take_left = left == 0;
 	return err == -ENOENT ? 0 : err;
 }

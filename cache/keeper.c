@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "cache/ack.h"
 #include "cache/file.h"
 #include "cache/write.h"
 #include "util/fault.h"
@@ -19,6 +20,7 @@ struct task {
 	bool has_change;
 	struct change change;
 	int64_t message;
+	bool is_draft; /* its data only: see keeper_sync() */
 	cache_done *done;
 	void *arg;
 	int err;
@@ -32,6 +34,7 @@ struct keeper {
 	pthread_cond_t changed;
 	/* Guarded by lock. */
 	bool is_stopping;
+	bool is_log_long; /* and it is to be made short */
 	struct task_list tasks;
 };
 
@@ -52,14 +55,22 @@ static void do_task(struct cache *c, struct task *t)
 static void do_all(struct keeper *k, struct task_list *tasks)
 {
 	struct task *t;
-	for (t = STAILQ_FIRST(tasks); t != NULL; t = STAILQ_NEXT(t, link))
+	bool is_any_name = false;
+	for (t = STAILQ_FIRST(tasks); t != NULL; t = STAILQ_NEXT(t, link)) {
 		do_task(k->cache, t);
-	int err = db_sync(k->cache->db);
+		is_any_name |= !t->is_draft;
+	}
+	int err = is_any_name ? db_sync(k->cache->db, "log") : 0;
 	while ((t = STAILQ_FIRST(tasks)) != NULL) {
 		STAILQ_REMOVE_HEAD(tasks, link);
-		t->done(t->arg, t->err < 0 ? t->err : err, NULL);
+		if (t->has_change && t->change.ack != NULL)
+			ack_made(t->change.ack, t->err, err);
+		else
+			t->done(t->arg, t->err < 0 ? t->err : err, NULL);
 		free(t);
 	}
+	if (!is_any_name)
+		return;
 	cache_push_soon(k->cache);
 	db_checkpoint(k->cache->db, false);
 }
@@ -70,14 +81,19 @@ static void *keeper_main(void *arg)
 	log_context(k->cache->account, NULL);
 	(void)pthread_mutex_lock(&k->lock);
 	for (;;) {
-		while (STAILQ_EMPTY(&k->tasks) && !k->is_stopping)
+		while (STAILQ_EMPTY(&k->tasks) && !k->is_stopping &&
+		       !k->is_log_long)
 			(void)pthread_cond_wait(&k->changed, &k->lock);
-		if (STAILQ_EMPTY(&k->tasks))
+		if (STAILQ_EMPTY(&k->tasks) && !k->is_log_long)
 			break;
+		k->is_log_long = false;
 		struct task_list tasks = STAILQ_HEAD_INITIALIZER(tasks);
 		STAILQ_CONCAT(&tasks, &k->tasks);
 		(void)pthread_mutex_unlock(&k->lock);
-		do_all(k, &tasks);
+		if (STAILQ_EMPTY(&tasks))
+			db_checkpoint(k->cache->db, false);
+		else
+			do_all(k, &tasks);
 		(void)pthread_mutex_lock(&k->lock);
 	}
 	(void)pthread_mutex_unlock(&k->lock);
@@ -124,13 +140,14 @@ void keeper_free(struct keeper *k)
 }
 
 static void add(struct keeper *k, const struct change *change, int64_t message,
-                cache_done *done, void *arg)
+                bool is_draft, cache_done *done, void *arg)
 {
 	struct task *t = xmalloc(sizeof(*t));
 	t->has_change = change != NULL;
 	if (change != NULL)
 		t->change = *change;
 	t->message = message;
+	t->is_draft = is_draft;
 	t->done = done;
 	t->arg = arg;
 	(void)pthread_mutex_lock(&k->lock);
@@ -139,19 +156,30 @@ static void add(struct keeper *k, const struct change *change, int64_t message,
 		STAILQ_INSERT_TAIL(&k->tasks, t, link);
 	(void)pthread_cond_signal(&k->changed);
 	(void)pthread_mutex_unlock(&k->lock);
-	if (is_late) {
-		free(t);
+	if (is_late && change != NULL && change->ack != NULL)
+		ack_made(change->ack, -ECANCELED, 0);
+	else if (is_late)
 		done(arg, -ECANCELED, NULL);
-	}
+	if (is_late)
+		free(t);
+}
+
+void keeper_tidy(struct keeper *k)
+{
+	(void)pthread_mutex_lock(&k->lock);
+	k->is_log_long = !k->is_stopping;
+	(void)pthread_cond_signal(&k->changed);
+	(void)pthread_mutex_unlock(&k->lock);
 }
 
 void keeper_add(struct keeper *k, const struct change *change, cache_done *done,
                 void *arg)
 {
-	add(k, change, change->message, done, arg);
+	add(k, change, change->message, false, done, arg);
 }
 
-void keeper_sync(struct keeper *k, int64_t message, cache_done *done, void *arg)
+void keeper_sync(struct keeper *k, int64_t message, bool is_draft,
+                 cache_done *done, void *arg)
 {
-	add(k, NULL, message, done, arg);
+	add(k, NULL, message, is_draft, done, arg);
 }

@@ -45,6 +45,8 @@ static int finish(struct pull *p, const struct remote_cursor *cursor,
 	int err = is_sweep ? pull_sweep_unseen(p) : 0;
 	if (err == 0 && !cursor->more && p->has_void)
 		err = pull_sweep_void(p);
+	if (err == 0 && !cursor->more)
+		err = pull_sweep_landed(p);
 	if (err == 0)
 		err = pull_batch_begin(p);
 	if (err == 0)
@@ -55,6 +57,9 @@ static int finish(struct pull *p, const struct remote_cursor *cursor,
 	if (!cursor->more && strlen(state) < sizeof(progress.state))
 		memcpy(progress.state, state, strlen(state) + 1);
 	err = db_progress_set(p->conn, p->folder, &progress);
+	if (err == 0)
+		err = cursor->more ? pull_forget_landed(p)
+		                   : db_landed_clear(p->conn, p->folder);
 	bool is_first = !p->is_listed && !cursor->more;
 	if (err == 0 && is_first)
 		err = db_folder_set_listed(p->conn, p->folder, true);
@@ -173,6 +178,7 @@ int pull_folder(struct cache *c, struct remote *r, const struct jobs_pull *job,
 		show_progress(p, "", 0, 0);
 		log_context(c->account, NULL);
 	}
+	pull_batch_release(p);
 	free(p->seen);
 	free(p->rows_seen);
 	strbuf_release(&p->text);
@@ -198,6 +204,7 @@ int pull_empty(struct cache *c, int64_t folder)
 	if (err == 0)
 		err = pull_batch_commit(p);
 	pull_batch_abandon(p);
+	pull_batch_release(p);
 	free(p->seen);
 	free(p->rows_seen);
 	free(p);

@@ -16,6 +16,7 @@
 
 #include "cache/cache.h"
 #include "cache/db.h"
+#include "cache/keyword.h"
 #include "mail/remote.h"
 #include "util/strbuf.h"
 
@@ -50,14 +51,15 @@ struct pull {
 	struct gathered gathered[DB_BATCH];
 	size_t gathered_count;
 	struct strbuf text;
+	struct keyword_file keyword_file; /* of the transaction */
 	/* The transaction under way; NULL: none. */
 	struct db_conn *conn;
 	int rows;
 	int64_t began_at;
 	struct db_delta delta;
-	struct pull_move moved[DB_BATCH];
-	size_t moved_count;
-	uint64_t freed; /* bytes of bodies */
+	struct pull_move *moved;
+	size_t moved_count, moved_capacity;
+	uint64_t freed, regained; /* bytes of bodies */
 };
 
 /* Begins a transaction if none is under way. */
@@ -78,6 +80,11 @@ void pull_batch_abandon(struct pull *p);
  */
 void pull_entry_moved(struct pull *p, const struct cache_entry *old,
                       const struct cache_entry *now);
+/* The same of names that follow; arg is the pull. */
+void pull_told(void *arg, const struct cache_entry *old,
+               const struct cache_entry *now);
+/* No transaction is under way any more, and none will be. */
+void pull_batch_release(struct pull *p);
 
 /* Marks what the server told of: an entry, or a row of the journal. */
 void pull_entry_see(struct pull *p, int64_t entry);
@@ -93,11 +100,22 @@ int pull_entry_remove(struct pull *p, const struct cache_entry *old);
 int pull_row_apply(struct pull *p, struct journal_row *row,
                    const struct remote_change *change);
 
+/* FLAGS, PRESENT or GONE; of a key that is not known, nothing. */
+int pull_known_apply(struct pull *p, const struct remote_change *change);
+
 /* Saves what was gathered, and commits; true, if not all, after an error. */
 int pull_apply(struct pull *p);
 
 /* Of a pull that told of all there is: what was not named is gone. */
 int pull_sweep_unseen(struct pull *p);
+
+/*
+ * What we brought there since the last pull is new to the server: if it was
+ * not named, it is gone again.  In the last chunk.
+ */
+int pull_sweep_landed(struct pull *p);
+/* In an earlier one: what was named is known as the rest is. */
+int pull_forget_landed(struct pull *p);
 
 /* The last chunk after a reset: who was not matched is gone. */
 int pull_sweep_void(struct pull *p);

@@ -3,12 +3,17 @@
  * that knows more of the message than the entry does.  Each is idempotent.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cache/core.h"
+#include "cache/follow.h"
+#include "cache/gone.h"
 #include "cache/journal.h"
 #include "cache/pull.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 /* A message may have lost its last name and row. */
@@ -23,12 +28,43 @@ static int reap(struct pull *p, int64_t message)
 	return err;
 }
 
+static void forget_body(struct cache *c, int64_t message)
+{
+	struct cache_message m;
+	struct db_conn *conn;
+	if (message == 0 || db_begin(c->db, &conn) < 0)
+		return;
+	bool is_here = db_message_get(conn, message, &m) == 0;
+	db_rollback(conn);
+	if (!is_here)
+		body_remove(c->bodies, message);
+}
+
+void pull_forget_gone(struct cache *c, int64_t before)
+{
+	int64_t message;
+	while ((message = gone_expire(c->gone, before)) != 0)
+		forget_body(c, message);
+}
+
+/* It may have been moved: then it comes to another folder. */
+static void keep_gone(struct pull *p, const struct cache_entry *old)
+{
+	int64_t expired;
+	gone_add(p->cache->gone, clock_wall_ns() / 1000000, old, &expired);
+	if (expired != 0)
+		body_remove(p->cache->bodies, expired);
+}
+
 int pull_entry_remove(struct pull *p, const struct cache_entry *old)
 {
 	bool is_dead = false;
+	bool leads = follow_leads(p->conn, old);
 	int err = db_entry_remove(p->conn, old);
 	if (err == 0)
 		err = db_message_link(p->conn, old->message.id, -1);
+	if (err == 0 && leads)
+		err = follow_gone(p->conn, old->message.id, pull_told, p);
 	if (err == 0)
 		err = journal_reap(p->conn, old->message.id, &is_dead);
 	if (err < 0)
@@ -37,8 +73,13 @@ int pull_entry_remove(struct pull *p, const struct cache_entry *old)
 	 * Before the commit, for a file that no row names is never found
 	 * again; the other way round it is only fetched once more.
 	 */
+	bool is_kept_aside =
+		is_dead && !old->message.is_kept && p->cache->gone->is_used;
+	if (is_kept_aside)
+		keep_gone(p, old);
 	if (is_dead && !old->message.is_kept && old->message.is_cached) {
-		body_remove(p->cache->bodies, old->message.id);
+		if (!is_kept_aside)
+			body_remove(p->cache->bodies, old->message.id);
 		p->freed += old->message.size;
 	}
 	if (is_dead && old->message.is_kept)
@@ -52,7 +93,7 @@ int pull_entry_remove(struct pull *p, const struct cache_entry *old)
 int pull_row_apply(struct pull *p, struct journal_row *row,
                    const struct remote_change *change)
 {
-	struct cache_entry old, now;
+	struct cache_entry old = { 0 }, now = { 0 };
 	bool is_changed = false, is_gone = change->kind == REMOTE_GONE;
 	int err = 0;
 	pull_row_see(p, row->id);
@@ -62,7 +103,8 @@ int pull_row_apply(struct pull *p, struct journal_row *row,
 		/* A move of ours: its outcome is found out otherwise. */
 		if (row->state == JOURNAL_SENT || row->state == JOURNAL_LANDED)
 			return 0;
-		err = journal_gone(p->conn, row, &is_changed, &old);
+		err = journal_gone(p->conn, row, &is_changed, &old, pull_told,
+		                   p);
 		if (err == 0)
 			err = reap(p, row->message);
 	} else if (change->kind != REMOTE_PRESENT && p->has_flags) {
@@ -71,9 +113,12 @@ int pull_row_apply(struct pull *p, struct journal_row *row,
 	}
 	if (err == 0 && is_changed && !is_gone)
 		err = db_entry_by_id(p->conn, old.folder, old.id, &now);
-	if (err == 0 && is_changed)
-		pull_entry_moved(p, &old, is_gone ? NULL : &now);
-	return err;
+	if (err < 0 || !is_changed)
+		return err;
+	pull_entry_moved(p, &old, is_gone ? NULL : &now);
+	if (is_gone || now.flags == old.flags || !follow_leads(p->conn, &now))
+		return 0;
+	return follow_flags(p->conn, &now, pull_told, p);
 }
 
 /*
@@ -83,7 +128,8 @@ int pull_row_apply(struct pull *p, struct journal_row *row,
 static int update_entry(struct pull *p, const struct cache_entry *old,
                         const struct remote_change *change)
 {
-	enum cache_place place = change->flags != 0 ? CACHE_CUR : old->place;
+	enum cache_place place =
+		(change->flags & MAIL_FLAGS) != 0 ? CACHE_CUR : old->place;
 	int err = db_entry_update(p->conn, old, place, change);
 	if (err < 0)
 		return err;
@@ -97,12 +143,71 @@ static int update_entry(struct pull *p, const struct cache_entry *old,
 	now.place = place;
 	now.flags = change->flags;
 	pull_entry_moved(p, old, &now);
-	return 0;
+	if (now.flags == old->flags || !follow_leads(p->conn, &now))
+		return 0;
+	return follow_flags(p->conn, &now, pull_told, p);
 }
 
 static enum cache_place first_place(const struct remote_change *change)
 {
-	return change->flags == 0 ? CACHE_NEW : CACHE_CUR;
+	return (change->flags & MAIL_FLAGS) == 0 ? CACHE_NEW : CACHE_CUR;
+}
+
+/* The name that a program gave it, unless that is taken by now. */
+static int name_again(struct pull *p, const struct gone *g, int64_t id)
+{
+	struct cache_entry entry, now;
+	int err = db_entry_by_id(p->conn, p->folder, id, &entry);
+	if (err < 0)
+		return err;
+	now = entry;
+	(void)snprintf(now.base, sizeof(now.base), "%s", g->base);
+	(void)snprintf(now.info, sizeof(now.info), "%s", g->info);
+	now.shown = g->shown;
+	err = db_entry_name(p->conn, &entry, &now);
+	return err == -EEXIST ? 0 : err;
+}
+
+/* A message that went from another folder; -ENOENT: it is no such. */
+static int bring_back(struct pull *p, const struct remote_change *change,
+                      enum cache_place place, int64_t *id_out)
+{
+	struct cache *c = p->cache;
+	struct cache_message other;
+	struct gone g;
+	if (!gone_take(c->gone, change->identity, change->received_at, &g))
+		return -ENOENT;
+	int64_t id = g.message.id;
+	int err = db_message_get(p->conn, id, &other) == 0
+	                  ? -ENOENT
+	                  : db_entry_add_again(p->conn, p->folder, place,
+	                                       change, id);
+	if (err == 0 && g.message.is_size_exact)
+		err = db_body_set(p->conn, id, g.message.size,
+		                  body_use(c->bodies));
+	if (err == 0 && g.message.is_size_exact && !g.message.is_cached)
+		err = db_body_clear(p->conn, id);
+	if (err == 0 && g.message.is_cached)
+		p->regained += g.message.size;
+	if (err == 0 && g.base != NULL)
+		err = name_again(p, &g, id);
+	if (err == 0)
+		pull_entry_see(p, id);
+	gone_release(&g);
+	*id_out = id;
+	return err;
+}
+
+static int add_entry(struct pull *p, const struct remote_change *change,
+                     enum cache_place place, int64_t *id_out)
+{
+	int err = -ENOENT;
+	p->cache->gone->is_used |= change->is_identity_everywhere;
+	if (change->is_identity_everywhere)
+		err = bring_back(p, change, place, id_out);
+	return err == -ENOENT
+	               ? db_entry_add(p->conn, p->folder, place, change, id_out)
+	               : err;
 }
 
 static int apply_message(struct pull *p, const struct remote_change *change)
@@ -143,7 +248,7 @@ static int apply_message(struct pull *p, const struct remote_change *change)
 	}
 	enum cache_place place = first_place(change);
 	int64_t id;
-	err = db_entry_add(p->conn, p->folder, place, change, &id);
+	err = add_entry(p, change, place, &id);
 	if (err < 0)
 		return err;
 	p->delta.count[place]++;
@@ -156,7 +261,7 @@ static int apply_message(struct pull *p, const struct remote_change *change)
 	return err;
 }
 
-static int apply_known(struct pull *p, const struct remote_change *change)
+int pull_known_apply(struct pull *p, const struct remote_change *change)
 {
 	struct cache_entry entry;
 	bool same_keywords;
@@ -188,6 +293,8 @@ static int apply_reset(struct pull *p)
 	free(take(p->seen));
 	p->has_void = true;
 	int voided = journal_void(p->conn, p->folder);
+	if (voided == 0)
+		voided = db_landed_clear(p->conn, p->folder);
 	if (voided < 0)
 		return voided;
 	do {
@@ -216,7 +323,7 @@ static int apply(struct pull *p, const struct remote_change *change)
 	case REMOTE_FLAGS:
 	case REMOTE_PRESENT:
 	case REMOTE_GONE:
-		return apply_known(p, change);
+		return pull_known_apply(p, change);
 	}
 	return 0;
 }
@@ -232,8 +339,11 @@ static int add_rows(struct pull *p, size_t first)
 		return -EEXIST;
 	for (size_t i = 0; i < DB_ROWS; i++) {
 		rows[i] = &p->gathered[first + i].change;
-		if (rows[i]->kind != REMOTE_MESSAGE)
+		if (rows[i]->kind != REMOTE_MESSAGE ||
+		    gone_has(p->cache->gone, rows[i]->identity,
+		             rows[i]->received_at))
 			return -EEXIST;
+		p->cache->gone->is_used |= rows[i]->is_identity_everywhere;
 	}
 	int err = pull_batch_row(p);
 	if (err == 0)
@@ -249,6 +359,48 @@ static int add_rows(struct pull *p, size_t first)
 	return 0;
 }
 
+/* Words of which a few are in all the messages of a folder. */
+#define MEMO_SLOTS 16
+
+struct memo {
+	const char *words; /* borrowed from pull.text; NULL: none yet */
+	unsigned flags;
+};
+
+static struct memo *memo_of(struct memo *memos, const char *words)
+{
+	unsigned sum = 0;
+	for (const char *p = words; *p; p++)
+		sum = sum * 31 + (unsigned char)*p;
+	return &memos[sum % MEMO_SLOTS];
+}
+
+/* Keywords that have a number are flags, too. */
+static int number_keywords(struct pull *p)
+{
+	struct memo memos[MEMO_SLOTS] = { 0 };
+	for (size_t i = 0; i < p->gathered_count && p->has_flags; i++) {
+		struct remote_change *c = &p->gathered[i].change;
+		if (c->keywords[0] == '\0' ||
+		    (c->kind != REMOTE_MESSAGE && c->kind != REMOTE_FLAGS))
+			continue;
+		struct memo *m = memo_of(memos, c->keywords);
+		if (m->words == NULL || strcmp(m->words, c->keywords) != 0) {
+			int err = pull_batch_begin(p);
+			if (err == 0)
+				err = keyword_number(p->cache, p->conn,
+				                     p->folder, c->keywords,
+				                     &m->flags,
+				                     &p->keyword_file);
+			if (err < 0)
+				return err;
+			m->words = c->keywords;
+		}
+		c->flags |= m->flags;
+	}
+	return 0;
+}
+
 int pull_apply(struct pull *p)
 {
 	int err = 0;
@@ -257,6 +409,7 @@ int pull_apply(struct pull *p)
 		g->change.key = p->text.bytes + g->key;
 		g->change.keywords = p->text.bytes + g->keywords;
 	}
+	err = number_keywords(p);
 	for (size_t i = 0; i < p->gathered_count && err == 0;) {
 		err = add_rows(p, i);
 		if (err == 0) {

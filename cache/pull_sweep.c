@@ -71,8 +71,11 @@ static int sweep_some(struct pull *p, enum cache_place place, int64_t *after_io)
 	}
 	db_scan_end(p->conn);
 	int err = n < 0 ? n : 0;
-	for (size_t i = 0; i < count && err == 0; i++)
-		err = remove_known(p, &unseen[i]);
+	for (size_t i = 0; i < count && err == 0; i++) {
+		err = pull_batch_row(p);
+		if (err == 0)
+			err = remove_known(p, &unseen[i]);
+	}
 	if (err == 0)
 		err = pull_batch_commit(p);
 	return err < 0 ? err : n;
@@ -84,15 +87,27 @@ static int compare_ids(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
+static void sort_rows(struct pull *p)
+{
+	if (p->row_count > 0)
+		qsort(p->rows_seen, p->row_count, sizeof(*p->rows_seen),
+		      compare_ids);
+}
+
+/* Once they are sorted. */
+static bool is_row_seen(const struct pull *p, int64_t row)
+{
+	return p->row_count > 0 && bsearch(&row, p->rows_seen, p->row_count,
+	                                   sizeof(row), compare_ids) != NULL;
+}
+
 /* Those of which the journal knows more; is_void: after a reset. */
 static int remove_unseen_rows(struct pull *p, bool is_void)
 {
 	const struct remote_change gone = { .kind = REMOTE_GONE };
 	struct journal_row row = { .id = 0 };
 	int err;
-	if (p->row_count > 0)
-		qsort(p->rows_seen, p->row_count, sizeof(*p->rows_seen),
-		      compare_ids);
+	sort_rows(p);
 	for (;;) {
 		err = pull_batch_row(p);
 		if (err == 0)
@@ -101,10 +116,8 @@ static int remove_unseen_rows(struct pull *p, bool is_void)
 		if (err < 0 || row.id > p->last_row)
 			break;
 		bool is_theirs = is_void ? row.is_void : row.key[0] != '\0';
-		bool is_named = p->row_count > 0 &&
-		                bsearch(&row.id, p->rows_seen, p->row_count,
-		                        sizeof(row.id), compare_ids) != NULL;
-		if (row.folder != p->folder || !is_theirs || is_named)
+		if (row.folder != p->folder || !is_theirs ||
+		    is_row_seen(p, row.id))
 			continue;
 		size_t seen = p->row_count;
 		err = pull_row_apply(p, &row, &gone);
@@ -132,6 +145,68 @@ int pull_sweep_unseen(struct pull *p)
 			return n;
 	}
 	return 0;
+}
+
+/* Was a key named, as that of an entry or of a row? */
+static int find_named(struct pull *p, const char *key, bool *is_named_out)
+{
+	struct cache_entry entry;
+	struct journal_row row;
+	bool same_keywords;
+	int err = db_entry_by_key(p->conn, p->folder, key, &entry,
+	                          &same_keywords, "");
+	if (err == 0)
+		*is_named_out = is_seen(p, entry.id);
+	if (err != -ENOENT)
+		return err;
+	err = journal_by_key(p->conn, p->folder, key, &row);
+	if (err == 0)
+		*is_named_out =
+			is_row_seen(p, row.id) ||
+			(row.target == p->folder && is_seen(p, row.entry));
+	if (err == -ENOENT)
+		*is_named_out = true; /* it is not here either */
+	return err == -ENOENT ? 0 : err;
+}
+
+int pull_sweep_landed(struct pull *p)
+{
+	struct remote_change gone = { .kind = REMOTE_GONE, .keywords = "" };
+	char key[REMOTE_KEY_MAX + 1] = "";
+	bool is_named = false;
+	sort_rows(p);
+	for (;;) {
+		int err = pull_batch_row(p);
+		if (err == 0)
+			err = db_landed_next(p->conn, p->folder, key);
+		if (err == 0)
+			err = find_named(p, key, &is_named);
+		gone.key = key;
+		size_t seen = p->row_count;
+		if (err == 0 && !is_named)
+			err = pull_known_apply(p, &gone);
+		p->row_count = seen;
+		if (err == -ENOENT)
+			return pull_batch_commit(p);
+		if (err < 0)
+			return err;
+	}
+}
+
+int pull_forget_landed(struct pull *p)
+{
+	char key[REMOTE_KEY_MAX + 1] = "";
+	bool is_named = false;
+	int err;
+	sort_rows(p);
+	while ((err = db_landed_next(p->conn, p->folder, key)) == 0) {
+		err = find_named(p, key, &is_named);
+		if (err == 0 && is_named)
+			err = db_landed_remove(p->conn, p->folder, key);
+		if (err < 0)
+			return err;
+	}
+	return err == -ENOENT ? 0 : err;
 }
 
 int pull_sweep_void(struct pull *p)

@@ -112,8 +112,8 @@ static int settle_due(struct push *p)
 
 static bool is_for_brake(const struct push_group *g)
 {
-	if (g->what != PUSH_TRASH && g->what != PUSH_EXPUNGE &&
-	    g->what != PUSH_MARK)
+	if (g->is_moved || (g->what != PUSH_TRASH && g->what != PUSH_EXPUNGE &&
+	                    g->what != PUSH_MARK))
 		return false;
 	for (size_t i = 0; i < g->count; i++)
 		if (g->items[i]->row.tries == 0 && g->items[i]->row.after == 0)
@@ -129,6 +129,7 @@ static int send_some(struct push *p)
 	if (err < 0)
 		return err;
 	log_context(p->cache->account, group.folder_name);
+	push_moved(p, &group);
 	int held = is_for_brake(&group) ? push_brake(p, group.folder) : 0;
 	if (held < 0)
 		err = held;

@@ -10,7 +10,7 @@
 
 /* Rows that go with one call; and those of them that bring an open file. */
 #define PUSH_GROUP   1000
-#define PUSH_APPENDS 64
+#define PUSH_APPENDS 500
 
 enum push_what {
 	PUSH_NOTHING, /* there is no difference any more */
@@ -69,10 +69,17 @@ struct push_item {
 
 struct push_group {
 	enum push_what what;
+	bool is_moved; /* removals: the messages are elsewhere */
 	int64_t folder, target;
 	char *folder_name, *target_name;
 	struct push_item *items[PUSH_GROUP];
 	size_t count;
+};
+
+/* The server has what a row was for (0), or refused it. */
+struct push_answer {
+	int64_t row;
+	int err;
 };
 
 /* What a transaction's end sets off. */
@@ -81,6 +88,8 @@ struct push_after {
 	size_t moved_count, moved_capacity;
 	struct cache_message *dead; /* nothing names them any more */
 	size_t dead_count, dead_capacity;
+	struct push_answer *answers; /* of births */
+	size_t answer_count, answer_capacity;
 };
 
 struct push {
@@ -98,6 +107,7 @@ struct push {
 
 /* push_pick.c: the next group whose time has come, or -ENOENT. */
 int push_pick(struct push *p, struct push_group *group_out);
+void push_group_drop(struct push_group *group, size_t i);
 void push_group_release(struct push_group *group);
 /* What row asks for now; -EAGAIN: it must wait. */
 int push_intend(struct push *p, struct db_conn *conn,
@@ -105,7 +115,15 @@ int push_intend(struct push *p, struct db_conn *conn,
 /* Those of rows that are ready may not go before then. */
 int push_postpone(struct push *p, const int64_t *ids, size_t count,
                   int64_t until);
-/* push_brake.c: removals that are too many at once are held: how many, or -errno. */
+/*
+ * push_moved.c: if some removals of the group are of what was copied elsewhere
+ * lately, only they stay in it, to be removed for good.
+ */
+void push_moved(struct push *p, struct push_group *group);
+/*
+ * push_brake.c: removals that are too many at once are held: how many, or
+ * -errno.
+ */
 int push_brake(struct push *p, int64_t folder);
 
 /* push_send.c: send a group; 0, or the error that ended the session. */
@@ -128,6 +146,9 @@ int push_gone(struct db_conn *conn, const struct journal_row *row,
               struct push_after *after);
 int push_drop(struct db_conn *conn, const struct journal_row *row,
               struct push_after *after);
+/* Who waits for a delivery is told: the server has it, or err. */
+void push_answer(const struct journal_row *row, int err,
+                 struct push_after *after);
 /* Is it a delivery, which somebody may wait for? */
 bool push_is_birth(const struct journal_row *row);
 

@@ -20,8 +20,12 @@ static void *grow(void *array, size_t count, size_t *capacity, size_t size)
 	return xrealloc(array, *capacity * size);
 }
 
-static void add_moved(struct push_after *a, const struct cache_entry *old)
+/* It went. */
+static void add_moved(void *after, const struct cache_entry *old,
+                      const struct cache_entry *now)
 {
+	struct push_after *a = after;
+	(void)now;
 	a->moved = grow(a->moved, a->moved_count, &a->moved_capacity,
 	                sizeof(*a->moved));
 	a->moved[a->moved_count++] = *old;
@@ -49,6 +53,13 @@ bool push_is_birth(const struct journal_row *row)
 	       !row->is_void;
 }
 
+void push_answer(const struct journal_row *row, int err, struct push_after *a)
+{
+	a->answers = grow(a->answers, a->answer_count, &a->answer_capacity,
+	                  sizeof(*a->answers));
+	a->answers[a->answer_count++] = (struct push_answer){ row->id, err };
+}
+
 static int absorb(struct db_conn *conn, const struct journal_row *row,
                   struct push_after *after)
 {
@@ -56,11 +67,11 @@ static int absorb(struct db_conn *conn, const struct journal_row *row,
 	bool is_entry = false;
 	if (row->key[0] == '\0')
 		return 0;
-	int err =
-		journal_absorb(conn, row->folder, row->key, &is_entry, &entry);
+	int err = journal_absorb(conn, row->folder, row->key, &is_entry, &entry,
+	                         add_moved, after);
 	if (err < 0 || !is_entry)
 		return err;
-	add_moved(after, &entry);
+	add_moved(after, &entry, NULL);
 	return reap(conn, entry.message.id, after);
 }
 
@@ -77,9 +88,15 @@ int push_took(struct db_conn *conn, struct journal_row *row,
 	if (is_news)
 		err = absorb(conn, row, after);
 	bool is_landed = is_news && push_is_birth(&before);
+	if (err == 0 && is_landed)
+		push_answer(&before, 0, after);
+	if (err == 0 && is_landed && before.is_offered)
+		err = journal_accept(conn, row->id);
 	if (err == 0 && is_landed && row->wire_size > 0)
 		err = db_message_set_claimed(conn, row->message,
 		                             row->wire_size);
+	if (err == 0 && is_news && row->key[0] != '\0')
+		err = db_landed_add(conn, row->folder, row->key);
 	if (err == 0)
 		err = journal_took(conn, row);
 	if (err < 0)
@@ -92,11 +109,11 @@ int push_gone(struct db_conn *conn, const struct journal_row *row,
 {
 	struct cache_entry entry;
 	bool is_entry = false;
-	int err = journal_gone(conn, row, &is_entry, &entry);
+	int err = journal_gone(conn, row, &is_entry, &entry, add_moved, after);
 	if (err < 0)
 		return err;
 	if (is_entry)
-		add_moved(after, &entry);
+		add_moved(after, &entry, NULL);
 	return reap(conn, row->message, after);
 }
 
@@ -118,12 +135,16 @@ void push_after_run(struct cache *c, struct push_after *a)
 		if (a->dead[i].is_cached)
 			body_count(c->bodies, 0, a->dead[i].size);
 	}
+	for (size_t i = 0; i < a->answer_count; i++)
+		jobs_sent(c->jobs, a->answers[i].row, a->answers[i].err);
 	a->moved_count = 0;
 	a->dead_count = 0;
+	a->answer_count = 0;
 }
 
 void push_after_release(struct push_after *a)
 {
 	free(a->moved);
 	free(a->dead);
+	free(a->answers);
 }

@@ -1,6 +1,10 @@
 /*
  * Folders themselves: made, renamed and deleted in the order in which that was
  * wished.
+ *
+ * The name that is asked for is saved first.  If the answer is lost, the folder
+ * perhaps has it, whatever it is called here by then: it is asked for again,
+ * and what is still different is another row's.
  */
 #include "cache/push.h"
 
@@ -13,9 +17,8 @@
 #include "util/log.h"
 #include "util/mem.h"
 
-#define RETRY_MS   2000
-#define TRIES_MAX  5
-#define SCAN_BATCH 300
+#define RETRY_MS  2000
+#define TRIES_MAX 5
 
 struct folder_job {
 	struct journal_row row;
@@ -57,6 +60,24 @@ static bool is_ready(struct db_conn *conn, const struct folder_job *job)
 	return false;
 }
 
+static char *find_goal(struct db_conn *conn, const struct journal_row *row,
+                       const struct cache_folder *folder)
+{
+	return row->mark[0] != '\0' ? xstrdup(row->mark)
+	                            : journal_goal(conn, folder);
+}
+
+/* A name that is too long is not remembered. */
+static int remember(struct db_conn *conn, struct folder_job *job)
+{
+	struct journal_row *row = &job->row;
+	if (row->kind == JOURNAL_DELETE ||
+	    strlen(job->goal) >= sizeof(row->mark))
+		return 0;
+	(void)snprintf(row->mark, sizeof(row->mark), "%s", job->goal);
+	return journal_update(conn, row);
+}
+
 /* The next of them that can go, above *after_io: 1, 0, or -errno. */
 static int next_job(struct push *p, int64_t *after_io, struct folder_job *job)
 {
@@ -65,28 +86,26 @@ static int next_job(struct push *p, int64_t *after_io, struct folder_job *job)
 	int err = db_begin(p->cache->db, &conn);
 	if (err < 0)
 		return err;
-	for (int n = 1;; n++) {
-		err = journal_next(conn, JOURNAL_READY, *after_io, &job->row);
-		if (err < 0)
-			break;
+	while ((err = journal_folder_next(conn, JOURNAL_READY, *after_io,
+	                                  &job->row)) == 0) {
 		*after_io = job->row.id;
-		if (job->row.kind != JOURNAL_MESSAGE &&
-		    job->row.not_before <= p->now &&
-		    db_folder_get(conn, job->row.folder, &folder) == 0) {
-			job->name = db_folder_name(conn, folder.id);
-			job->goal = journal_goal(conn, &folder);
-			if (is_ready(conn, job))
-				break;
-			release(job);
+		if (job->row.not_before > p->now ||
+		    db_folder_get(conn, job->row.folder, &folder) < 0)
+			continue;
+		job->name = db_folder_name(conn, folder.id);
+		job->goal = find_goal(conn, &job->row, &folder);
+		if (is_ready(conn, job)) {
+			err = remember(conn, job);
+			break;
 		}
-		if (n % SCAN_BATCH == 0) {
-			db_rollback(conn);
-			err = db_begin(p->cache->db, &conn);
-			if (err < 0)
-				return err;
-		}
+		release(job);
 	}
-	db_rollback(conn);
+	if (err == 0)
+		err = db_commit(conn);
+	else
+		db_rollback(conn);
+	if (err < 0)
+		release(job);
 	return err == -ENOENT ? 0 : err < 0 ? err : 1;
 }
 
@@ -108,7 +127,14 @@ static int check_empty(struct push *p, const char *name)
 
 static int rename_folder(struct push *p, const struct folder_job *job)
 {
-	int err = remote_rename(p->remote, job->name, job->goal);
+	int err = job->name == NULL
+	                  ? -ENOENT
+	                  : remote_rename(p->remote, job->name, job->goal);
+	/* Some look whether the new name is free before they miss the old. */
+	char mark[REMOTE_CURSOR_MAX + 1];
+	if (err == -EEXIST &&
+	    remote_mark(p->remote, job->name, mark) == -ENOENT)
+		err = -ENOENT;
 	if (err != -ENOENT)
 		return err;
 	/* Done before, and the answer was lost; or gone. */
@@ -166,6 +192,7 @@ static int refuse(struct push *p, struct db_conn *conn,
 {
 	struct journal_row row = job->row;
 	bool is_passing = failed == -EBUSY || failed == -EEXIST;
+	row.mark[0] = '\0';
 	row.tries++;
 	if (is_passing && row.tries < TRIES_MAX) {
 		row.not_before = p->now + (RETRY_MS << row.tries);

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/file.h"
+#include "cache/words.h"
 #include "util/cleanup.h"
 #include "util/mem.h"
 
@@ -58,39 +60,22 @@ static bool has_name(struct db_conn *conn, int64_t folder)
 	return name != NULL;
 }
 
-/* Of words those that are not among others, separated by blanks. */
-static void words_less(const char *words, const char *others, char *out,
-                       size_t size)
-{
-	size_t len = 0;
-	out[0] = '\0';
-	while (*words != '\0') {
-		size_t n = strcspn(words, " ");
-		bool is_known = false;
-		for (const char *o = others; *o != '\0' && !is_known;) {
-			size_t m = strcspn(o, " ");
-			is_known = m == n && memcmp(o, words, n) == 0;
-			o += m + strspn(o + m, " ");
-		}
-		if (!is_known && n > 0 && len + n + 2 <= size)
-			len += (size_t)snprintf(out + len, size - len, "%s%.*s",
-			                        len > 0 ? " " : "", (int)n,
-			                        words);
-		words += n + strspn(words + n, " ");
-	}
-}
-
+/* What is not sure is told again, whatever it was. */
 static void intend_flags(const struct journal_row *row,
                          const struct journal_wish *wish,
                          struct push_intent *out)
 {
-	out->flags = wish->entry.flags & ~row->flags;
-	out->removed = row->flags & ~wish->entry.flags;
-	words_less(wish->keywords, row->keywords, out->keywords,
-	           sizeof(out->keywords));
-	words_less(row->keywords, wish->keywords, out->removed_keywords,
+	char sure[JOURNAL_KEYWORDS_MAX + 1], theirs[JOURNAL_KEYWORDS_MAX + 1];
+	unsigned wanted = wish->entry.flags & MAIL_FLAGS;
+	out->flags = wanted & (~row->flags | row->unsure);
+	out->removed = ~wanted & (row->flags | row->unsure);
+	words_less(row->keywords, row->unsure_keywords, sure, sizeof(sure));
+	words_less(wish->keywords, sure, out->keywords, sizeof(out->keywords));
+	memcpy(theirs, row->keywords, sizeof(theirs));
+	words_add(theirs, sizeof(theirs), row->unsure_keywords);
+	words_less(theirs, wish->keywords, out->removed_keywords,
 	           sizeof(out->removed_keywords));
-	out->flags_then = wish->entry.flags;
+	out->flags_then = wanted;
 	memcpy(out->keywords_then, wish->keywords, sizeof(out->keywords_then));
 	bool is_none = out->flags == 0 && out->removed == 0 &&
 	               out->keywords[0] == '\0' &&
@@ -144,7 +129,7 @@ static int source_flags(struct db_conn *conn, struct push_intent *out)
 	                      &same_keywords, "");
 	if (err < 0)
 		return err;
-	out->flags_then = entry.flags;
+	out->flags_then = entry.flags & MAIL_FLAGS;
 	return db_entry_keywords(conn, &entry, out->keywords_then,
 	                         sizeof(out->keywords_then));
 }
@@ -163,6 +148,9 @@ static int find_source(struct db_conn *conn, const struct journal_row *row,
 	err = journal_by_key(conn, out->folder, out->key, &source);
 	if (err == 0 && source.target == -1 && out->message.is_kept)
 		return -ENOENT;
+	/* What flags would the copy have? */
+	if (err == 0 && journal_is_unsure(&source))
+		return -EAGAIN;
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -192,7 +180,8 @@ static bool is_needed(struct db_conn *conn, const struct journal_row *row,
 	return false;
 }
 
-static int intend_birth(struct db_conn *conn, const struct journal_row *row,
+static int intend_birth(struct push *p, struct db_conn *conn,
+                        const struct journal_row *row,
                         const struct journal_wish *wish,
                         struct push_intent *out)
 {
@@ -208,9 +197,13 @@ static int intend_birth(struct db_conn *conn, const struct journal_row *row,
 	if (err == -ENOENT && !is_here && is_source_due(conn, row))
 		return -EAGAIN;
 	out->what = PUSH_APPEND;
+	/* Of a delivery nothing but the file says when it was. */
+	if (out->received_at == 0 && out->message.is_kept &&
+	    file_stat(p->cache->files, &out->message) == 0)
+		out->received_at = out->message.mtime.tv_sec;
 	out->folder = row->target;
-	out->flags = wish->entry.flags;
-	out->flags_then = wish->entry.flags;
+	out->flags = wish->entry.flags & MAIL_FLAGS;
+	out->flags_then = out->flags;
 	memcpy(out->keywords, wish->keywords, sizeof(out->keywords));
 	memcpy(out->keywords_then, wish->keywords, sizeof(out->keywords_then));
 	return err == -ENOENT ? 0 : err;
@@ -234,13 +227,13 @@ static int intend(struct push *p, struct db_conn *conn,
 	if (row->key[0] == '\0') {
 		if (!wish.is_entry)
 			return 0; /* nothing: it ends */
-		return intend_birth(conn, row, &wish, out);
+		return intend_birth(p, conn, row, &wish, out);
 	}
 	if (!wish.is_entry) {
 		if (is_needed(conn, row, &out->message))
 			return -EAGAIN;
 		intend_removal(p, row, out);
-	} else if (row->target != row->folder) {
+	} else if (row->target != row->folder && !wish.entry.is_split) {
 		out->what = PUSH_MOVE;
 		out->target = row->target;
 	} else {
@@ -344,13 +337,24 @@ int push_pick(struct push *p, struct push_group *g)
 	return n;
 }
 
+static void free_item(struct push_item *item)
+{
+	if (item->fd >= 0)
+		(void)close(item->fd);
+	free(item);
+}
+
+void push_group_drop(struct push_group *g, size_t i)
+{
+	free_item(g->items[i]);
+	memmove(&g->items[i], &g->items[i + 1],
+	        (--g->count - i) * sizeof(struct push_item *));
+}
+
 void push_group_release(struct push_group *g)
 {
-	for (size_t i = 0; i < g->count; i++) {
-		if (g->items[i]->fd >= 0)
-			(void)close(g->items[i]->fd);
-		free(g->items[i]);
-	}
+	for (size_t i = 0; i < g->count; i++)
+		free_item(g->items[i]);
 	free(g->folder_name);
 	free(g->target_name);
 }

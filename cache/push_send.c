@@ -84,15 +84,6 @@ static int64_t retry_ms(int tries)
 	return ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS;
 }
 
-static void drop_item(struct push_group *g, size_t i)
-{
-	if (g->items[i]->fd >= 0)
-		(void)close(g->items[i]->fd);
-	free(g->items[i]);
-	memmove(&g->items[i], &g->items[i + 1],
-	        (--g->count - i) * sizeof(struct push_item *));
-}
-
 static void refuse(struct push *p, struct journal_row *row, int err,
                    const char *why, struct push_after *after)
 {
@@ -100,6 +91,8 @@ static void refuse(struct push *p, struct journal_row *row, int err,
 	row->err = err;
 	(void)snprintf(row->why, sizeof(row->why), "%s",
 	               why[0] != '\0' ? why : strerror(-err));
+	if (push_is_birth(row))
+		push_answer(row, err, after);
 	if (p->refused++ == 0)
 		log_warn("the server does not take it: %s", row->why);
 }
@@ -166,35 +159,6 @@ static int refuse_trash(struct push *p, struct db_conn *conn,
 	return journal_update(conn, &row);
 }
 
-/*
- * A mail program moves a message by delivering a copy elsewhere and removing
- * this one; the copy may have other headers.  It does not belong in the Trash.
- * If there are such, only they stay in the group.
- */
-static void find_moved(struct push *p, struct push_group *g)
-{
-	const struct recent *recent = &p->session->recent;
-	int64_t wall = clock_wall_ns() / 1000000;
-	bool is_any = false;
-	if (!recent_has_any(recent, wall))
-		return;
-	auto_free bool *is_moved = xcalloc(g->count, sizeof(*is_moved));
-	for (size_t i = 0; i < g->count; i++) {
-		struct content content;
-		auto_fd int fd =
-			content_open(p->cache, &g->items[i]->intent.message);
-		is_moved[i] = fd >= 0 && content_read(fd, &content) == 0 &&
-		              recent_has(recent, wall, g->folder, content.id,
-		                         content.body_digest);
-		is_any |= is_moved[i];
-	}
-	for (size_t i = g->count; is_any && i-- > 0;)
-		if (!is_moved[i])
-			drop_item(g, i);
-	if (is_any)
-		g->what = PUSH_EXPUNGE;
-}
-
 /* Open what is to be appended.  A body that is lost is refused. */
 static int open_bodies(struct push *p, struct push_group *g)
 {
@@ -207,7 +171,7 @@ static int open_bodies(struct push *p, struct push_group *g)
 		int failed = item->fd < 0 ? item->fd
 		                          : content_read(item->fd, &content);
 		if (failed == -EMFILE && g->what == PUSH_APPEND) {
-			drop_item(g, i); /* another time */
+			push_group_drop(g, i); /* another time */
 			continue;
 		}
 		item->trace.has_digest = failed == 0;
@@ -236,7 +200,7 @@ static int open_bodies(struct push *p, struct push_group *g)
 			err = db_commit(conn);
 		push_after_run(p->cache, &after);
 		push_after_release(&after);
-		drop_item(g, i);
+		push_group_drop(g, i);
 	}
 	return err;
 }
@@ -252,7 +216,6 @@ static int trace(struct push *p, struct push_group *g)
 	for (size_t i = 0; i < g->count; i++) {
 		struct push_item *item = g->items[i];
 		item->trace.folder = g->target;
-		item->trace.received_at = item->intent.received_at;
 		memcpy(item->trace.mark, p->mark, sizeof(p->mark));
 	}
 	return open_bodies(p, g);
@@ -263,7 +226,11 @@ static int save_trace(struct db_conn *conn, const struct push_group *g,
 {
 	struct db_source source;
 	int err = 0;
-	if (g->what != PUSH_APPEND) {
+	item->trace.received_at = item->intent.received_at;
+	if (g->what == PUSH_APPEND) {
+		err = db_message_date(conn, item->row.message,
+		                      item->trace.received_at);
+	} else {
 		/* Of a copy the server says what it says of its source. */
 		err = db_source_get(conn, item->row.message, &source);
 		if (err == 0 && source.claimed_size > 0)
@@ -271,6 +238,14 @@ static int save_trace(struct db_conn *conn, const struct push_group *g,
 	}
 	push_trace_write(&item->trace, &item->row);
 	return err;
+}
+
+/* Until the answer comes, and if it never does. */
+static int save_doubt(struct db_conn *conn, struct push_item *item)
+{
+	const struct push_intent *intent = &item->intent;
+	return journal_doubt(conn, &item->row, intent->flags | intent->removed,
+	                     intent->keywords, intent->removed_keywords);
 }
 
 /* What was picked and is so no more stays behind. */
@@ -293,7 +268,7 @@ static int save_sent(struct push *p, struct push_group *g)
 		                (is_removal(now.what) && is_removal(g->what)));
 		if (err == -ENOENT || err == -EAGAIN ||
 		    (err == 0 && !is_same)) {
-			drop_item(g, i);
+			push_group_drop(g, i);
 			err = 0;
 			continue;
 		}
@@ -305,6 +280,8 @@ static int save_sent(struct push *p, struct push_group *g)
 		item->row.not_before = p->now + FIRST_LOOK_MS;
 		if (is_traced(g->what))
 			err = save_trace(conn, g, item);
+		else if (g->what == PUSH_FLAGS)
+			err = save_doubt(conn, item);
 		if (err == 0)
 			err = journal_update(conn, &item->row);
 	}
@@ -315,7 +292,7 @@ static int save_sent(struct push *p, struct push_group *g)
 	err = db_commit(conn);
 	/* A removal: the only copy may be a file that is kept since. */
 	if (err == 0 && (is_traced(g->what) || g->what == PUSH_EXPUNGE))
-		err = db_sync(p->cache->db);
+		err = db_sync(p->cache->db, "sent");
 	return err < 0 ? err : FAULT("push-sent");
 }
 
@@ -367,6 +344,26 @@ static int take_back(struct db_conn *conn, struct journal_row *row,
 	return journal_update(conn, row);
 }
 
+/* Save it; the server has it, or may: it cannot be taken back any more. */
+static int keep(struct db_conn *conn, const struct journal_row *row)
+{
+	int err = row->is_offered ? journal_accept(conn, row->id) : 0;
+	return err < 0 ? err : journal_update(conn, row);
+}
+
+/* For push_moved(): where there is one more of the message, and where not. */
+static void note_arrival(struct push *p, const struct push_group *g,
+                         const struct push_item *item)
+{
+	struct recent *recent = &p->session->recent;
+	if (g->what == PUSH_MOVE)
+		recent_left(recent, g->folder, item->id_digest,
+		            item->body_digest);
+	else
+		recent_arrived(recent, clock_wall_ns() / 1000000, g->target,
+		               item->id_digest, item->body_digest);
+}
+
 static int take_done(struct push *p, struct db_conn *conn,
                      const struct push_group *g, const struct push_item *item,
                      const struct remote_wish *w, struct push_after *after)
@@ -379,11 +376,11 @@ static int take_done(struct push *p, struct db_conn *conn,
 		return push_gone(conn, &row, after);
 	row.flags = item->intent.flags_then;
 	memcpy(row.keywords, item->intent.keywords_then, sizeof(row.keywords));
-	if (g->what == PUSH_FLAGS)
-		return push_took(conn, &row, after);
-	if (g->what == PUSH_APPEND)
-		recent_arrived(&p->session->recent, clock_wall_ns() / 1000000,
-		               g->target, item->id_digest, item->body_digest);
+	if (g->what == PUSH_FLAGS) {
+		int err = journal_be_sure(conn, &row);
+		return err < 0 ? err : push_took(conn, &row, after);
+	}
+	note_arrival(p, g, item);
 	/* A key that is another's is none: the server talks nonsense. */
 	bool is_told = w->new_key[0] != '\0' &&
 	               (journal_by_key(conn, g->target, w->new_key, &other) ==
@@ -392,7 +389,8 @@ static int take_done(struct push *p, struct db_conn *conn,
 	if (!is_told) {
 		row.state = JOURNAL_LANDED;
 		row.not_before = 0;
-		return journal_update(conn, &row);
+		push_answer(&row, 0, after);
+		return keep(conn, &row);
 	}
 	row.folder = g->target;
 	(void)snprintf(row.key, sizeof(row.key), "%s", w->new_key);
@@ -416,6 +414,7 @@ static int take_refused(struct push *p, struct db_conn *conn,
                         const struct push_group *g, struct journal_row *row,
                         int why, const char *words, struct push_after *after)
 {
+	int err;
 	switch (why) {
 	case -ESTALE:
 		return take_stale(p, conn, g, row, after);
@@ -428,7 +427,8 @@ static int take_refused(struct push *p, struct db_conn *conn,
 	default:
 		row->mark[0] = '\0';
 		refuse(p, row, why, words, after);
-		return journal_update(conn, row);
+		err = journal_be_sure(conn, row);
+		return err < 0 ? err : journal_update(conn, row);
 	}
 }
 
@@ -438,7 +438,7 @@ static int take_unknown(struct push *p, struct db_conn *conn,
 {
 	row->tries++;
 	if (is_traced(g->what))
-		return journal_update(conn, row);
+		return keep(conn, row);
 	if (is_removal(g->what))
 		return take_back(conn, row, 0);
 	/* Flags can be set again; what they are now, the pull tells. */
@@ -505,6 +505,12 @@ static int refuse_all(struct push *p, struct push_group *g, int failed)
 		return failed;
 	auto_free struct remote_wish *wishes =
 		xcalloc(g->count, sizeof(*wishes));
+	for (size_t i = 0; i < g->count; i++) {
+		wishes[i].fate = REMOTE_REFUSED;
+		wishes[i].err = failed;
+		(void)snprintf(wishes[i].why, sizeof(wishes[i].why), "%s",
+		               p->remote->refusal);
+	}
 	return take_fates(p, g, wishes, failed);
 }
 
@@ -516,8 +522,6 @@ int push_send(struct push *p, struct push_group *g)
 		return change_rows(p, g, take_flags);
 	if (g->what == PUSH_TRASH && g->target == 0)
 		return change_rows(p, g, refuse_trash);
-	if (g->what == PUSH_TRASH)
-		find_moved(p, g);
 	int err = is_traced(g->what) ? trace(p, g) : 0;
 	if (err < 0)
 		return refuse_all(p, g, err);
@@ -528,7 +532,7 @@ int push_send(struct push *p, struct push_group *g)
 		xcalloc(g->count, sizeof(*wishes));
 	int failed = call(p, g, wishes);
 	err = take_fates(p, g, wishes, failed);
-	if (is_removal(g->what))
+	if (is_removal(g->what) && !g->is_moved)
 		recent_removed(&p->session->recent, clock_wall_ns() / 1000000,
 		               g->folder, (int64_t)g->count);
 	if (err == 0 && failed < 0 &&

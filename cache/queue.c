@@ -24,7 +24,8 @@ static const char *state_word(enum journal_state state)
 	return words[state];
 }
 
-static const char *what_word(const struct journal_row *row)
+static const char *what_word(const struct journal_row *row,
+                             const struct journal_wish *wish)
 {
 	static const char *const words[] = {
 		[JOURNAL_CREATE] = "create",
@@ -37,7 +38,8 @@ static const char *what_word(const struct journal_row *row)
 		return "delete";
 	if (row->key[0] == '\0')
 		return "append";
-	return row->target != row->folder ? "move" : "flags";
+	return row->target != row->folder && !wish->entry.is_split ? "move"
+	                                                           : "flags";
 }
 
 static char *any_name(struct db_conn *conn, int64_t folder)
@@ -58,7 +60,7 @@ int64_t cache_queue(struct cache *c,
 	if (err < 0)
 		return err;
 	while ((err = journal_each(conn, row.id, &row)) == 0) {
-		if (row.state == JOURNAL_WATCH)
+		if (row.state == JOURNAL_WATCH || row.state == JOURNAL_PARKED)
 			continue;
 		err = journal_wish(conn, &row, &wish);
 		if (err < 0)
@@ -70,7 +72,7 @@ int64_t cache_queue(struct cache *c,
 				: NULL;
 		struct cache_pending p = {
 			.id = row.id,
-			.what = what_word(&row),
+			.what = what_word(&row, &wish),
 			.state = state_word(row.state),
 			.folder = folder != NULL ? folder : "",
 			.target = target != NULL ? target : "",
@@ -139,6 +141,7 @@ int cache_flush(struct cache *c, bool is_again)
 	if (count >= 0 && is_again)
 		count = each_row(conn, JOURNAL_REFUSED, try_again);
 	count = finish(c, conn, count);
+	jobs_say(c->jobs, is_again ? JOBS_RETRY : JOBS_HURRY);
 	return count < 0 ? (int)count : 0;
 }
 

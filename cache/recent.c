@@ -22,17 +22,31 @@ void recent_arrived(struct recent *r, int64_t now, int64_t folder, uint64_t id,
 	memcpy(r->arrivals[i].body_digest, body_digest, DIGEST_SIZE);
 }
 
+static bool is_of(const struct recent_arrival *a, uint64_t id,
+                  const uint8_t body_digest[DIGEST_SIZE])
+{
+	return id != 0 && a->id == id &&
+	       memcmp(a->body_digest, body_digest, DIGEST_SIZE) == 0;
+}
+
 bool recent_has(const struct recent *r, int64_t now, int64_t folder,
                 uint64_t id, const uint8_t body_digest[DIGEST_SIZE])
 {
-	for (size_t i = 0; i < RECENT_ARRIVALS && id != 0; i++)
+	for (size_t i = 0; i < RECENT_ARRIVALS; i++)
 		if (is_within(r->arrivals[i].at, now, ARRIVAL_MS) &&
-		    r->arrivals[i].id == id &&
 		    r->arrivals[i].folder != folder &&
-		    memcmp(r->arrivals[i].body_digest, body_digest,
-		           DIGEST_SIZE) == 0)
+		    is_of(&r->arrivals[i], id, body_digest))
 			return true;
 	return false;
+}
+
+void recent_left(struct recent *r, int64_t folder, uint64_t id,
+                 const uint8_t body_digest[DIGEST_SIZE])
+{
+	for (size_t i = 0; i < RECENT_ARRIVALS; i++)
+		if (r->arrivals[i].folder == folder &&
+		    is_of(&r->arrivals[i], id, body_digest))
+			r->arrivals[i].at = 0;
 }
 
 bool recent_has_any(const struct recent *r, int64_t now)

@@ -11,18 +11,20 @@
 
 #include "util/digest.h"
 
-#define RECENT_ARRIVALS 256
+#define RECENT_ARRIVALS 4096
 #define RECENT_REMOVALS 64
 #define RECENT_RESETS   64
 
+struct recent_arrival {
+	int64_t at;
+	int64_t folder;
+	uint64_t id;
+	uint8_t body_digest[DIGEST_SIZE];
+};
+
 /* All times are wall time in ms; all zero: nothing was sent. */
 struct recent {
-	struct {
-		int64_t at;
-		int64_t folder;
-		uint64_t id;
-		uint8_t body_digest[DIGEST_SIZE];
-	} arrivals[RECENT_ARRIVALS];
+	struct recent_arrival arrivals[RECENT_ARRIVALS];
 	size_t next_arrival;
 	struct {
 		int64_t at;
@@ -51,6 +53,9 @@ void recent_arrived(struct recent *r, int64_t now, int64_t folder, uint64_t id,
 /* Has it arrived in another folder in the last ten minutes? */
 bool recent_has(const struct recent *r, int64_t now, int64_t folder,
                 uint64_t id, const uint8_t body_digest[DIGEST_SIZE]);
+/* It was removed from there again. */
+void recent_left(struct recent *r, int64_t folder, uint64_t id,
+                 const uint8_t body_digest[DIGEST_SIZE]);
 bool recent_has_any(const struct recent *r, int64_t now);
 
 /* Messages were removed; and how many were in the last minute. */

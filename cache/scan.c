@@ -92,8 +92,8 @@ static void go_ahead(struct scans *scans, struct scan *s, struct db_conn *conn,
 			continue;
 		bytes += e.message.size;
 		if (bytes <= most)
-			jobs_prefetch(jobs, e.message.id, s->folder,
-			              e.message.size);
+			(void)jobs_prefetch(jobs, e.message.id, s->folder,
+			                    e.message.size);
 	}
 	db_scan_end(conn);
 }
@@ -138,7 +138,8 @@ static void sweep_note(struct scans *scans, struct db_conn *conn,
 		if (e.message.is_cached || e.message.is_kept)
 			continue;
 		s->bytes_asked += e.message.size;
-		jobs_prefetch(jobs, e.message.id, s->folder, e.message.size);
+		(void)jobs_prefetch(jobs, e.message.id, s->folder,
+		                    e.message.size);
 	}
 	db_scan_end(conn);
 }

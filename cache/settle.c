@@ -149,6 +149,24 @@ static int find_served(struct settling *s, struct db_conn *conn, struct look *l,
 	return is_it ? 0 : -ENOENT;
 }
 
+/*
+ * Has what a watch found the date that was told?  Servers that date messages
+ * themselves date the copy we know of the same way.
+ */
+static bool is_dated(const struct settling *s, const struct look *l)
+{
+	const struct candidate *found = l->found;
+	if (found->received_at == l->trace.received_at)
+		return true;
+	for (size_t i = 0; i < s->count; i++) {
+		const struct candidate *c = s->candidates[i];
+		if (c->is_known && c->size == found->size &&
+		    c->received_at == found->received_at)
+			return true;
+	}
+	return false;
+}
+
 /* What watches found serves a row, or is a twin. */
 static int serve(struct settling *s)
 {
@@ -168,7 +186,8 @@ static int serve(struct settling *s)
 		} else if (err == -ENOENT) {
 			err = 0;
 			/* A move that came late took the one copy along. */
-			l->is_twin = !is_move(l) && l->trace.has_digest;
+			l->is_twin = !is_move(l) && l->trace.has_digest &&
+			             is_dated(s, l);
 			if (!l->is_twin) {
 				err = journal_drop(conn, &l->row);
 				l->is_done = true;
@@ -260,6 +279,11 @@ static int take_found(struct settling *s, struct db_conn *conn, struct look *l,
 	l->is_done = true;
 	if (l->is_twin)
 		return journal_drop(conn, &row);
+	int err = push_is_birth(&row) ? db_message_redate(conn, row.message,
+	                                                  l->found->received_at)
+	                              : 0;
+	if (err < 0)
+		return err;
 	row.folder = s->folder;
 	row.flags = l->found->flags;
 	row.wire_size = l->found->size;

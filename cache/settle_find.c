@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cache/content.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/mem.h"
 
@@ -39,10 +40,18 @@ static bool is_size_like(const struct look *l, uint64_t size)
 	return is_size_close(l, size) || (size >= least && size <= wire);
 }
 
-static bool is_like(const struct look *l, const struct candidate *c)
+/*
+ * Where a server may have dated it itself, content decides.  With a void mark
+ * all messages are looked at; then it is fetched of few.
+ */
+static bool is_like(const struct settling *s, const struct look *l,
+                    const struct candidate *c)
 {
-	return c->received_at == l->trace.received_at &&
-	       is_size_like(l, c->size);
+	if (c->received_at == l->trace.received_at)
+		return is_size_like(l, c->size);
+	return s->remote->may_redate && l->trace.has_digest &&
+	       (s->is_void ? is_size_close(l, c->size)
+	                   : is_size_like(l, c->size));
 }
 
 /* Those of one mark are looked for with one call, a rank after the other. */
@@ -63,7 +72,7 @@ static void add_candidate(struct settling *s, const struct look *first,
 	bool is_any = false;
 	for (size_t i = 0; i < s->look_count; i++) {
 		if (!settle_is_together(s->looks[i], first) ||
-		    !is_like(s->looks[i], &c))
+		    !is_like(s, s->looks[i], &c))
 			continue;
 		is_any = true;
 		c.is_wanted |= s->looks[i]->trace.has_digest;
@@ -188,12 +197,47 @@ static int fetch_digests(struct settling *s)
 	return 0;
 }
 
+/* Has the server's copy of an entry a key that is known to be true? */
+static bool is_keyed(struct settling *s, struct db_conn *conn,
+                     const struct cache_entry *entry)
+{
+	char key[REMOTE_KEY_MAX + 1] = "";
+	struct journal_row row = { .id = 0 };
+	if (db_entry_key(conn, entry, key) == 0 && key[0] != '\0')
+		return by_key(s, key) != NULL;
+	while (journal_by_message(conn, entry->message.id, row.id, &row) == 0)
+		if (row.entry == entry->id && by_key(s, row.key) != NULL)
+			return true;
+	return false;
+}
+
+/* What the index says of an entry: the date, unless its content is here. */
+static bool is_same(struct settling *s, const struct look *l,
+                    const struct cache_entry *entry)
+{
+	struct content content;
+	auto_fd int fd = content_open(s->cache, &entry->message);
+	if (l->trace.has_digest && fd >= 0 && content_read(fd, &content) == 0)
+		return memcmp(content.digest, l->trace.digest, DIGEST_SIZE) ==
+		       0;
+	return entry->message.received_at == l->trace.received_at;
+}
+
+/* Is a closer look worth it? */
+static bool may_be_like(const struct look *l, const struct cache_entry *entry)
+{
+	const struct cache_message *m = &entry->message;
+	return m->received_at == l->trace.received_at ||
+	       (l->trace.has_digest && m->is_cached &&
+	        m->size <= l->trace.wire_size + 2);
+}
+
 /*
  * May what looks like l be the entry's message?  Not if it has a row that says
  * that the server has it not, or perhaps not.
  */
-static bool is_other(struct db_conn *conn, const struct look *l,
-                     const struct cache_entry *entry)
+static bool is_other(struct settling *s, struct db_conn *conn,
+                     const struct look *l, const struct cache_entry *entry)
 {
 	struct journal_row row = { .id = 0 };
 	struct db_source source;
@@ -205,7 +249,7 @@ static bool is_other(struct db_conn *conn, const struct look *l,
 		    (row.state == JOURNAL_SENT || row.state == JOURNAL_LANDED ||
 		     row.folder != l->trace.folder || push_is_birth(&row)))
 			return false;
-	return true;
+	return !is_keyed(s, conn, entry) && is_same(s, l, entry);
 }
 
 /*
@@ -227,12 +271,12 @@ static int count_some_others(struct settling *s, struct look *l,
 		if (n <= 0)
 			break;
 		*after_io = e.id;
-		if (e.message.received_at == l->trace.received_at)
+		if (may_be_like(l, &e))
 			like[count++] = e;
 	}
 	db_scan_end(conn);
 	for (size_t i = 0; i < count; i++)
-		l->others += is_other(conn, l, &like[i]);
+		l->others += is_other(s, conn, l, &like[i]);
 	db_rollback(conn);
 	return n;
 }
@@ -253,40 +297,38 @@ static int count_others(struct settling *s, struct look *l)
 		if (n < 0)
 			return n;
 	}
-	for (size_t i = 0; i < s->count; i++)
-		if (s->candidates[i]->is_known &&
-		    is_like(l, s->candidates[i]) &&
-		    is_size_close(l, s->candidates[i]->size))
-			l->others--;
 	return 0;
 }
 
-static bool is_fit(const struct look *l, const struct candidate *c,
-                   bool is_content_told)
+static bool is_fit(const struct settling *s, const struct look *l,
+                   const struct candidate *c, bool is_content_told)
 {
-	if (c->is_known || c->is_taken || !is_like(l, c))
+	if (c->is_known || c->is_taken || !is_like(s, l, c))
 		return false;
 	if (!l->trace.has_digest || !is_content_told)
-		return true;
+		return c->received_at == l->trace.received_at;
 	return c->has_digest &&
 	       memcmp(c->digest, l->trace.digest, DIGEST_SIZE) == 0;
 }
 
 /*
  * The first that fits, for what was sent later cannot have it; but for those
- * that entries may stand for.
+ * that entries may stand for.  One with our date goes before others.
  */
 static void assign(struct look *l, struct settling *s, bool is_content_told)
 {
 	int64_t others = l->others;
-	for (size_t i = 0; i < s->count; i++) {
+	bool is_dated = false;
+	for (size_t i = 0; i < s->count && !is_dated; i++) {
 		struct candidate *c = s->candidates[i];
-		if (!is_fit(l, c, is_content_told) || others-- > 0)
+		if (!is_fit(s, l, c, is_content_told) || others-- > 0)
 			continue;
-		l->found = c;
-		c->is_taken = true;
-		return;
+		is_dated = c->received_at == l->trace.received_at;
+		if (l->found == NULL || is_dated)
+			l->found = c;
 	}
+	if (l->found != NULL)
+		l->found->is_taken = true;
 }
 
 int64_t settle_age(const struct look *l)

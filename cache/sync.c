@@ -3,7 +3,9 @@
  *
  * recover() is the whole policy for failures.  A session that failed is
  * connected anew: at once if it had been of use since it connected (a server
- * may drop an idle one), else after 1 s, 2 s, ... 15 min.
+ * may drop an idle one), else after 1 s, 2 s, ... 15 min, or when the network
+ * is another.  Where credentials are refused three times, by the sessions of
+ * the account together, it is for the user to say when to go on.
  */
 #include <errno.h>
 #include <poll.h>
@@ -14,6 +16,7 @@
 
 #include "cache/core.h"
 #include "cache/journal.h"
+#include "cache/split.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -21,6 +24,7 @@
 #define BACKOFF_MAX_MS   (15 * 60 * 1000)
 /* Servers lock out who insists. */
 #define REJECTIONS_MAX 3
+#define LOCKED_OUT     "refused 3 times, stopped until `mailmount retry`"
 #define PUSH_AGAIN_MS  1000
 
 static void sleep_until(struct session *s, int64_t deadline)
@@ -53,7 +57,7 @@ static void back_off(struct session *s)
 	struct jobs *jobs = s->cache->jobs;
 	while (!jobs_is_stopped(jobs)) {
 		int64_t wake_at = jobs_backoff_until(jobs, s->index, until);
-		if (clock_now_ms() >= wake_at)
+		if (clock_now_ms() >= wake_at || jobs_has_words(jobs, s->index))
 			return;
 		sleep_until(s, wake_at);
 	}
@@ -68,22 +72,39 @@ static void show_state(struct session *s, bool is_online)
 	(void)pthread_mutex_lock(&c->status_lock);
 	bool is_news = c->is_online != is_online;
 	c->is_online = is_online;
-	(void)snprintf(c->failure, sizeof(c->failure), "%s",
+	bool is_out = c->rejections >= REJECTIONS_MAX;
+	(void)snprintf(c->failure, sizeof(c->failure), "%s%.200s",
+	               !is_online && is_out ? LOCKED_OUT ": " : "",
 	               is_online ? "" : s->remote->failure);
 	(void)pthread_mutex_unlock(&c->status_lock);
 	if (is_news)
 		log_info(is_online ? "on line" : "off line");
 }
 
-static void reject(struct session *s, int err)
+/* The server refused the account's credentials; all sessions count. */
+static void reject(struct session *s)
 {
-	if (++s->rejections < REJECTIONS_MAX)
-		return;
-	s->is_finished = true;
-	log_error("the server refused us %d times: stopped until restart: %s",
-	          s->rejections, s->remote->failure);
-	/* From now on nobody waits for this session. */
-	jobs_connected(s->cache->jobs, s->index, err);
+	struct cache *c = s->cache;
+	(void)pthread_mutex_lock(&c->status_lock);
+	bool is_last = ++c->rejections == REJECTIONS_MAX;
+	(void)pthread_mutex_unlock(&c->status_lock);
+	if (is_last)
+		log_error(LOCKED_OUT ": %s", s->remote->failure);
+}
+
+static void set_rejections(struct cache *c, int count)
+{
+	(void)pthread_mutex_lock(&c->status_lock);
+	c->rejections = count;
+	(void)pthread_mutex_unlock(&c->status_lock);
+}
+
+static bool is_locked_out(struct cache *c)
+{
+	(void)pthread_mutex_lock(&c->status_lock);
+	bool is_out = c->rejections >= REJECTIONS_MAX;
+	(void)pthread_mutex_unlock(&c->status_lock);
+	return is_out;
 }
 
 static void disconnect(struct session *s)
@@ -112,25 +133,49 @@ static void recover(struct session *s, int64_t folder, int err)
 	case REMOTE_SCOPE_SESSION:
 		break;
 	case REMOTE_SCOPE_ACCOUNT:
-		reject(s, err);
+		reject(s);
 		break;
 	}
 	if (folder != 0)
 		jobs_pull_failed(jobs, folder, err);
 	disconnect(s);
-	if (s->failures > 0 && !s->is_finished)
+	if (s->failures > 0 && !is_locked_out(s->cache))
 		back_off(s);
+}
+
+/*
+ * As if nothing had failed; and, but in a hurry, does the server we are
+ * connected to answer?
+ */
+static int heed(struct session *s, unsigned words, bool is_connected)
+{
+	if ((words & JOBS_RETRY) != 0)
+		set_rejections(s->cache, 0);
+	s->failures = 0;
+	if (!is_connected || words == JOBS_HURRY)
+		return 0;
+	int err = remote_check(s->remote);
+	/* What was missed meanwhile? */
+	if (err == 0 && s->index == 0)
+		jobs_list_at(s->cache->jobs, clock_now_ms());
+	return err;
 }
 
 static bool connect_session(struct session *s)
 {
+	if (is_locked_out(s->cache)) {
+		/* Nobody need wait for it. */
+		jobs_connected(s->cache->jobs, s->index, -EKEYREJECTED);
+		sleep_until(s, DEADLINE_NEVER);
+		return false;
+	}
 	int err = remote_connect(s->remote);
 	/* Why it failed must be known before who waits is told that it did. */
 	show_state(s, err == 0);
 	if (err != -ECANCELED)
 		jobs_connected(s->cache->jobs, s->index, err);
 	if (err == 0) {
-		s->rejections = 0;
+		set_rejections(s->cache, 0);
 		/* What was missed since it was connected last? */
 		if (s->index == 0)
 			jobs_list_at(s->cache->jobs, clock_now_ms());
@@ -206,6 +251,20 @@ static int take_on(struct cache *c)
 	return c->is_take_left ? keep_due(c) : 0;
 }
 
+/*
+ * Some of INBOX.  What the server cannot do need not end the session; another
+ * pull is another try.
+ */
+static int split(struct session *s)
+{
+	bool more;
+	int err = split_some(s, &more);
+	jobs_split(s->cache->jobs, more);
+	db_checkpoint(s->cache->db, more);
+	return err < 0 && remote_error_scope(err) <= REMOTE_SCOPE_FOLDER ? 0
+	                                                                 : err;
+}
+
 static int do_work(struct session *s, enum work work, int64_t *folder_out)
 {
 	struct cache *c = s->cache;
@@ -227,6 +286,8 @@ static int do_work(struct session *s, enum work work, int64_t *folder_out)
 		return err < 0 ? err : keep_due(c);
 	case WORK_PUSH:
 		return push(s);
+	case WORK_SPLIT:
+		return split(s);
 	case WORK_PULL:
 		if (!jobs_pull_take(c->jobs, &pull))
 			return 0;
@@ -237,6 +298,8 @@ static int do_work(struct session *s, enum work work, int64_t *folder_out)
 		err = pull_folder(c, s->remote, &pull, &more);
 		if (err == 0)
 			jobs_pull_end(c->jobs, *folder_out, more);
+		if (err == 0 && !more)
+			jobs_split(c->jobs, c->split != NULL);
 		return err < 0 ? err : keep_due(c);
 	}
 	return 0;
@@ -261,12 +324,15 @@ void *session_run(void *arg)
 	bool is_connected = false;
 	log_context(s->cache->account, NULL);
 	while (!jobs_is_stopped(jobs)) {
-		int64_t until;
-		enum work work = jobs_next(jobs, s->index, &until);
-		if (s->is_finished) {
-			sleep_until(s, DEADLINE_NEVER);
+		unsigned words = jobs_take_words(jobs, s->index);
+		int err = words != 0 ? heed(s, words, is_connected) : 0;
+		if (err != 0) {
+			is_connected = false;
+			recover(s, 0, err);
 			continue;
 		}
+		int64_t until;
+		enum work work = jobs_next(jobs, s->index, &until);
 		/* Only the first keeps a connection that has nothing to do. */
 		if (!is_connected && work == WORK_NONE && s->index > 0) {
 			sleep_until(s, until);
@@ -277,8 +343,8 @@ void *session_run(void *arg)
 			continue;
 		}
 		int64_t folder = 0;
-		int err = work == WORK_NONE ? sleep_or_hear(s, until)
-		                            : do_work(s, work, &folder);
+		err = work == WORK_NONE ? sleep_or_hear(s, until)
+		                        : do_work(s, work, &folder);
 		if (err == 0) {
 			s->was_useful |= work != WORK_NONE;
 			continue;

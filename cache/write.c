@@ -9,8 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache/ack.h"
+#include "cache/db_keyword.h"
 #include "cache/file.h"
+#include "cache/follow.h"
+#include "cache/home.h"
 #include "cache/journal.h"
+#include "cache/keyword.h"
 #include "cache/write.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -75,8 +80,17 @@ static int create_entry(struct cache *c, struct db_conn *conn,
 		err = change_is_mail(conn, entry, &is_mail);
 	if (err != 0)
 		return err;
+	char words[JOURNAL_KEYWORDS_MAX + 1] = "";
+	unsigned unmapped = 0, asked = entry->shown;
+	err = keyword_rename(conn, entry->folder, 0, entry->folder,
+	                     asked & ~MAIL_FLAGS, words, &unmapped);
+	/* Numbers without a keyword are none of its flags. */
+	entry->shown = asked & ~unmapped;
 	entry->flags = entry->shown;
-	err = db_entry_add_named(conn, entry);
+	if (err == 0)
+		err = db_entry_add_named(conn, entry);
+	if (err == 0)
+		err = db_keywords_set(conn, entry, words, unmapped);
 	if (err == 0)
 		err = db_entry_counted(conn, entry, 1);
 	if (err == 0 && is_mail && c->can_append)
@@ -208,20 +222,46 @@ static int renew(struct cache *c, struct db_conn *conn,
 	return err != 0 ? err : journal_set_after(conn, row.id, birth.id);
 }
 
+/*
+ * It has no name in a mailbox of the server's, and will not be what the server
+ * has: from now on it is ours alone.
+ */
+static int part(struct db_conn *conn, int64_t message)
+{
+	struct journal_row row;
+	struct cache_entry entry;
+	int err = journal_stand_in(conn, message, &row, &entry);
+	if (err == 0)
+		err = journal_end(conn, &row, NULL, 0);
+	if (err == 0)
+		err = journal_set_after(conn, row.id, JOURNAL_REPLACED);
+	if (err == 0 || err == -ENOENT)
+		err = db_entry_unsplit(conn, message);
+	return err;
+}
+
+int cache_file_room(int fd, uint64_t bytes)
+{
+	return home_room(fd, bytes);
+}
+
 int cache_file_touch(struct cache *c, int64_t message)
 {
 	struct cache_entry entry;
 	struct db_conn *conn;
 	bool is_mail = false;
 	file_touch(c->files, message);
-	int err = db_entry_by_message(db_reader(c->db), message, &entry);
+	int err = follow_leader(db_reader(c->db), message, &entry);
 	if (err < 0)
 		return err == -ENOENT ? 0 : err; /* open, but without a name */
 	err = change_is_mail(db_reader(c->db), &entry, &is_mail);
-	if (err < 0 || !is_mail)
+	if (err < 0 || !(is_mail || entry.is_split))
 		return err;
 	err = begin(c, &conn);
-	return err < 0 ? err : finish(c, conn, renew(c, conn, &entry));
+	if (err < 0)
+		return err;
+	return finish(c, conn,
+	              is_mail ? renew(c, conn, &entry) : part(conn, message));
 }
 
 /* The dust of a delivery rose again. */
@@ -248,15 +288,28 @@ static int stir(struct cache *c, int64_t message)
 
 void cache_file_release(struct cache *c, int64_t message)
 {
+	struct cache_entry entry;
 	file_writer(c->files, message, -1);
 	(void)stir(c, message);
+	if (db_entry_by_message(db_reader(c->db), message, &entry) == 0 &&
+	    keyword_is_file(&entry))
+		(void)keyword_read(c, entry.folder);
+}
+
+/* Has it no name but one in tmp/? */
+static bool is_draft(struct cache *c, int64_t message)
+{
+	struct cache_entry entry;
+	return message != 0 &&
+	       db_entry_by_message(db_reader(c->db), message, &entry) == 0 &&
+	       entry.place == CACHE_TMP && entry.message.links == 1;
 }
 
 int cache_file_sync(struct cache *c, int64_t message, cache_done *done,
                     void *arg, struct cache_wait **wait_out)
 {
 	*wait_out = NULL;
-	keeper_sync(c->keeper, message, done, arg);
+	keeper_sync(c->keeper, message, is_draft(c, message), done, arg);
 	return 0;
 }
 
@@ -291,8 +344,24 @@ int cache_file_set(struct cache *c, const struct cache_message *what,
 	return err < 0 ? err : stir(c, what->id);
 }
 
+/* Somebody may have to wait until the server has it. */
+static int keep_change(struct cache *c, struct change *change, cache_done *done,
+                       void *arg, struct cache_wait **wait_out)
+{
+	bool is_delivery = false;
+	int err = 0;
+	if (c->ack == CACHE_ACK_SERVER && c->can_append)
+		err = change_is_delivery(db_reader(c->db), change,
+		                         &is_delivery);
+	if (err == 0 && is_delivery)
+		err = ack_new(c, done, arg, &change->ack, wait_out);
+	if (err == 0)
+		keeper_add(c->keeper, change, done, arg);
+	return err;
+}
+
 /* A delivery must last; what else there is may be lost with the power. */
-static int make(struct cache *c, const struct change *change, cache_done *done,
+static int make(struct cache *c, struct change *change, cache_done *done,
                 void *arg, struct cache_wait **wait_out)
 {
 	struct cache_message m;
@@ -305,10 +374,8 @@ static int make(struct cache *c, const struct change *change, cache_done *done,
 		                       &must_last);
 	if (err < 0)
 		return err;
-	if (must_last) {
-		keeper_add(c->keeper, change, done, arg);
-		return 0;
-	}
+	if (must_last)
+		return keep_change(c, change, done, arg, wait_out);
 	err = change_apply(c, change);
 	cache_push_soon(c);
 	return err < 0 ? err : 1;
@@ -317,7 +384,7 @@ static int make(struct cache *c, const struct change *change, cache_done *done,
 int cache_link(struct cache *c, int64_t message, const struct cache_name *to,
                cache_done *done, void *arg, struct cache_wait **wait_out)
 {
-	struct change change = { .message = message };
+	struct change change = { .message = message, .was = to->was };
 	fill_to(&change.to, to);
 	return make(c, &change, done, arg, wait_out);
 }
@@ -331,6 +398,8 @@ int cache_rename(struct cache *c, const struct cache_entry *from,
 		.has_from = true,
 		.from = *from,
 		.has_over = over != NULL,
+		.was = to->was,
+		.is_made = to->is_made,
 	};
 	if (over != NULL)
 		change.over = *over;
@@ -351,38 +420,47 @@ int cache_facts_get(struct cache *c, int64_t message,
 	struct db_conn *reader = db_reader(c->db);
 	struct cache_entry entry;
 	struct journal_row row;
-	int err = db_entry_by_message(reader, message, &entry);
+	int err = follow_leader(reader, message, &entry);
 	if (err < 0)
 		return err;
-	*facts_out =
-		(struct cache_facts){ .flags = entry.flags, .state = "synced" };
+	*facts_out = (struct cache_facts){ .flags = entry.flags & MAIL_FLAGS,
+		                           .state = "synced" };
 	err = db_entry_key(reader, &entry, facts_out->key);
 	if (err == 0)
 		err = db_entry_keywords(reader, &entry, facts_out->keywords,
 		                        sizeof(facts_out->keywords));
 	if (err < 0 || journal_by_message(reader, message, 0, &row) < 0)
 		return err;
-	facts_out->state = row.state == JOURNAL_REFUSED ? "refused"
-	                   : row.state == JOURNAL_HELD  ? "held"
-	                                                : "pending";
+	facts_out->state = row.state == JOURNAL_PARKED    ? "synced"
+	                   : row.state == JOURNAL_REFUSED ? "refused"
+	                   : row.state == JOURNAL_HELD    ? "held"
+	                                                  : "pending";
 	memcpy(facts_out->key, row.key, sizeof(facts_out->key));
 	(void)snprintf(facts_out->why, sizeof(facts_out->why), "%s", row.why);
 	return 0;
 }
 
-static int set_keywords(struct db_conn *conn, int64_t message,
-                        const char *keywords)
+static int set_keywords(struct cache *c, struct db_conn *conn, int64_t message,
+                        const char *keywords, struct keyword_file *file)
 {
 	struct cache_entry entry;
 	struct journal_row row;
-	int err = db_entry_by_message(conn, message, &entry);
+	unsigned numbers, old;
+	int err = follow_leader(conn, message, &entry);
 	if (err < 0)
 		return err;
 	int known = journal_begin(conn, &entry, &row);
 	if (known < 0 && known != -ENOENT)
 		return known;
+	err = keyword_number(c, conn, entry.folder, keywords, &numbers, file);
+	if (err < 0)
+		return err;
+	old = entry.flags;
+	entry.flags = (old & MAIL_FLAGS) | numbers;
 	err = db_entry_set_flags(conn, &entry, entry.place, entry.flags,
 	                         keywords);
+	if (err == 0 && entry.flags != old) /* it has another name */
+		err = db_entry_moved(conn, &entry, entry.folder, entry.place);
 	if (err < 0 || known == -ENOENT)
 		return err;
 	return journal_end(conn, &row, &entry, deadline_in(WRITE_DUST_MS));
@@ -390,11 +468,15 @@ static int set_keywords(struct db_conn *conn, int64_t message,
 
 int cache_keywords_set(struct cache *c, int64_t message, const char *keywords)
 {
+	struct keyword_file file = { 0 };
 	struct db_conn *conn;
 	if (strlen(keywords) > JOURNAL_KEYWORDS_MAX)
 		return -ENOSPC;
 	int err = begin(c, &conn);
 	if (err < 0)
 		return err;
-	return finish(c, conn, set_keywords(conn, message, keywords));
+	err = finish(c, conn, set_keywords(c, conn, message, keywords, &file));
+	if (err == 0)
+		keyword_told(c, &file);
+	return err;
 }

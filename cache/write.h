@@ -17,22 +17,39 @@ int keeper_new(struct cache *c, struct keeper **keeper_out);
 void keeper_stop(struct keeper *k);
 void keeper_free(struct keeper *k);
 
+struct ack;
+
 /* A change of names, to be made in one transaction. */
 struct change {
 	int64_t message;
-	bool has_from; /* a rename; else a link */
+	struct ack *ack; /* who waits for the server; NULL: nobody */
+	bool has_from;   /* a rename; else a link */
 	struct cache_entry from;
 	bool has_over;
 	struct cache_entry over;
 	struct cache_entry to; /* folder, place, base, info, shown count */
+	unsigned was;          /* see cache_name; and is_made */
+	bool is_made;
 };
 
-/* Queue it; done runs when it is there for good, or with why not. */
+/*
+ * Queue it; done runs when it is there for good, or with why not.  If there is
+ * an ack, that is told, and not done.
+ */
 void keeper_add(struct keeper *k, const struct change *change, cache_done *done,
                 void *arg);
-/* The same without a change: what message has now; 0: only names. */
-void keeper_sync(struct keeper *k, int64_t message, cache_done *done,
-                 void *arg);
+/*
+ * The same without a change: what message has now; 0: only names.  Of a draft,
+ * which is nobody's mail yet, only the data: its name in tmp/ means nothing.
+ */
+void keeper_sync(struct keeper *k, int64_t message, bool is_draft,
+                 cache_done *done, void *arg);
+
+/*
+ * The log has grown: move it into the index.  Off line there is nobody else to
+ * do so, and it would grow with each change until the disk is full.
+ */
+void keeper_tidy(struct keeper *k);
 
 /* Make a change in a transaction of its own. */
 int change_apply(struct cache *c, const struct change *change);
@@ -43,12 +60,20 @@ int change_unname(struct cache *c, const struct cache_entry *entry);
  */
 int change_must_last(struct db_conn *conn, const struct change *change,
                      const struct cache_message *message, bool *must_last_out);
+/*
+ * Would it make a new message in a mailbox that the server has?  That which
+ * takes the place of another is an edit.
+ */
+int change_is_delivery(struct db_conn *conn, const struct change *change,
+                       bool *is_delivery_out);
 /* Is what stands there mail, as the server has, or is to have it? */
 int change_is_mail(struct db_conn *conn, const struct cache_entry *entry,
                    bool *is_mail_out);
 
 /* A change may be sent when its names have stood still for so long. */
 #define WRITE_DUST_MS 1000
+/* The operations of one delivery stir it for so long at most, as a rule. */
+#define WRITE_SPAN_MS 100
 /* A removal later, so that many at once are seen as such. */
 #define WRITE_BRAKE_MS 2000
 

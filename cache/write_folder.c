@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cache/journal.h"
+#include "cache/keyword.h"
 #include "cache/write.h"
 #include "util/cleanup.h"
 #include "util/mem.h"
@@ -36,6 +37,7 @@ struct names {
 	int64_t folder, parent;
 	const char *level;
 	enum cache_place place;
+	int64_t dead; /* a message whose file is to go; 0: none */
 };
 
 static int make_folder(struct db_conn *conn, void *arg)
@@ -113,16 +115,20 @@ int cache_place_remove(struct cache *c, int64_t folder, enum cache_place place)
 }
 
 /* It goes here at once, and from the server when the journal gets there. */
-static int drop_folder(struct db_conn *conn, const struct cache_folder *folder)
+static int drop_folder(struct db_conn *conn, const struct cache_folder *folder,
+                       int64_t *dead_out)
 {
+	int err = keyword_leave(conn, folder->id, dead_out);
+	if (err < 0)
+		return err;
 	if (folder->children > 0 || folder->places != 0 ||
 	    db_entry_any(conn, folder->id, CACHE_TOP))
 		return -ENOTEMPTY;
 	auto_free char *name = db_folder_name(conn, folder->id);
-	if (name == NULL)
+	if (name == NULL && !journal_folder_asked(conn, folder->id))
 		return db_folder_remove(conn, folder);
 	auto_free char *level = xasprintf("%" PRId64, folder->id);
-	int err = db_folder_move(conn, folder->id, DB_REMOVED, level);
+	err = db_folder_move(conn, folder->id, DB_REMOVED, level);
 	if (err == 0)
 		err = db_folder_touch(conn, folder->parent);
 	return err < 0 ? err : journal_folder(conn, folder->id);
@@ -133,13 +139,16 @@ static int remove_folder(struct db_conn *conn, void *arg)
 	struct names *n = arg;
 	struct cache_folder folder;
 	int err = db_folder_get(conn, n->folder, &folder);
-	return err < 0 ? err : drop_folder(conn, &folder);
+	return err < 0 ? err : drop_folder(conn, &folder, &n->dead);
 }
 
 int cache_folder_remove(struct cache *c, int64_t folder)
 {
 	struct names n = { .folder = folder };
-	return change(c, remove_folder, &n);
+	int err = change(c, remove_folder, &n);
+	if (err == 0 && n.dead != 0)
+		write_forget(c, n.dead);
+	return err;
 }
 
 static bool is_below(struct db_conn *conn, int64_t folder, int64_t above)
@@ -169,7 +178,7 @@ static int rename_folder(struct db_conn *conn, void *arg)
 	if (err == 0 && over.id == folder.id)
 		return 0;
 	if (err == 0)
-		err = drop_folder(conn, &over);
+		err = drop_folder(conn, &over, &n->dead);
 	if (err < 0 && err != -ENOENT)
 		return err;
 	err = db_folder_move(conn, n->folder, n->parent, n->level);
@@ -184,5 +193,8 @@ int cache_folder_rename(struct cache *c, int64_t folder, int64_t parent,
                         const char *level)
 {
 	struct names n = { .folder = folder, .parent = parent, .level = level };
-	return change(c, rename_folder, &n);
+	int err = change(c, rename_folder, &n);
+	if (err == 0 && n.dead != 0)
+		write_forget(c, n.dead);
+	return err;
 }

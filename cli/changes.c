@@ -15,7 +15,7 @@
 
 /* Between two looks at how far it is: soon at first, for what is quick. */
 #define LOOK_MIN_MS 10
-#define LOOK_MAX_MS 500
+#define LOOK_MAX_MS 50
 
 /* How an account stands. */
 struct waiting {

@@ -24,9 +24,12 @@ static void say(void *arg, const char *line)
 static const char *advice(int err)
 {
 	switch (-err) {
+	case ENOKEY:
+		return "mend secret or TLS options, or the server its "
+		       "certificate";
 	case EKEYREJECTED:
-		return "mend user, secret or TLS options; mailmount stops "
-		       "trying after three refusals";
+		return "mend user or secret; mailmount stops trying after "
+		       "three refusals";
 	case EHOSTUNREACH:
 		return "is the server's name right, and the network up?";
 	case ETIMEDOUT:

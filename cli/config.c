@@ -274,6 +274,7 @@ static void check_defaults(struct reading *rd)
 		    !parse_one(rd, &rd->defaults, i, &target))
 			free(take(rd->defaults.raw[i].text));
 	free((void *)(uintptr_t)target.account.folders);
+	free((void *)(uintptr_t)target.account.domains);
 }
 
 /* An account with a secret of its own inherits no other. */
@@ -308,6 +309,27 @@ static void check_secret(struct reading *rd, const struct section *section,
 		        "password-file, netrc, token-command)");
 }
 
+/* In [defaults] they are for whom they concern. */
+static void check_protocol(struct reading *rd, const struct section *section,
+                           enum conn_protocol protocol)
+{
+	static const struct {
+		enum config_option option;
+		enum conn_protocol protocol;
+		const char *text;
+	} rows[] = {
+		{ OPTION_KEEP, CONN_POP3, "keep: is for POP3; leave it out" },
+		{ OPTION_ACK, CONN_IMAP, "ack: is for IMAP; leave it out" },
+		{ OPTION_COMPRESS, CONN_IMAP,
+		  "compress: is for IMAP; leave it out" },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct raw *raw = &section->raw[rows[i].option];
+		if (raw->text != NULL && protocol != rows[i].protocol)
+			mistake(rd, raw->line, section, "%s", rows[i].text);
+	}
+}
+
 static void check_account(struct reading *rd, const struct section *section,
                           struct option_target *target, bool was_good)
 {
@@ -336,6 +358,12 @@ static void check_account(struct reading *rd, const struct section *section,
 	conn->security = target->has_tls_scheme ? CONN_TLS
 	                 : target->is_tls_none  ? CONN_PLAIN
 	                                        : CONN_STARTTLS;
+	const struct raw *domains = &section->raw[OPTION_DOMAINS];
+	if (domains->text != NULL && target->account.split == NULL && was_good)
+		mistake(rd, domains->line, section,
+		        "domains: goes with split; add it");
+	if (was_good)
+		check_protocol(rd, section, conn->protocol);
 	/* A second session would be locked out by the first. */
 	if (conn->protocol == CONN_POP3)
 		target->account.connections = 1;
@@ -506,8 +534,10 @@ const char *config_keep(struct config *config, char *text)
 
 void config_release(struct config *config)
 {
-	for (size_t i = 0; i < config->account_count; i++)
+	for (size_t i = 0; i < config->account_count; i++) {
 		free((void *)(uintptr_t)config->accounts[i].folders);
+		free((void *)(uintptr_t)config->accounts[i].domains);
+	}
 	for (size_t i = 0; i < config->string_count; i++) {
 		wipe(config->strings[i], strlen(config->strings[i]));
 		free(config->strings[i]);

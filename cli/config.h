@@ -27,14 +27,19 @@ struct config_account {
 	bool is_taken;
 	int64_t take_after_s;
 	enum cache_delete delete;
+	enum cache_ack ack;
 	unsigned connections;
 	int interval_ms;
 	uint64_t cache_size;
 	uint64_t ahead_max;     /* 0: none */
+	uint64_t daily_limit;   /* 0: none */
 	const char *hook;       /* NULL: none */
 	uint64_t announce_size; /* arrivals that are fetched first */
 	const char *const *folders;
 	size_t folder_count;
+	const char *split;          /* INBOX by recipients; NULL: not */
+	const char *const *domains; /* of those; none: of all */
+	size_t domain_count;
 	enum fs_layout layout;
 };
 

@@ -11,7 +11,7 @@
 
 #define MIB (1024ULL * 1024)
 
-#define FOLDER_PATTERNS_MAX 1000
+#define WORDS_MAX 1000
 
 void option_target_init(struct option_target *target, struct config *config,
                         const char *home)
@@ -205,18 +205,49 @@ static const char *parse_interval(const char *text,
 	return value_duration(text, 1, 24 * 3600, &target->account.interval_ms);
 }
 
-static const char *parse_folders(const char *text, struct option_target *target)
+/* The words of a list; the array is the caller's. */
+static const char *const *
+parse_words(const char *text, struct option_target *target, size_t *count_out)
 {
-	const char **patterns = xcalloc(FOLDER_PATTERNS_MAX, sizeof(*patterns));
+	const char **words = xcalloc(WORDS_MAX, sizeof(*words));
 	size_t count = 0;
 	char *word;
-	while (count < FOLDER_PATTERNS_MAX &&
-	       (word = value_word(&text)) != NULL)
-		patterns[count++] = config_keep(target->config, word);
-	size_t size = count * sizeof(*patterns);
-	target->account.folders = xrealloc(patterns, size > 0 ? size : 1);
-	target->account.folder_count = count;
-	return count > 0 ? NULL : "names no folder";
+	while (count < WORDS_MAX && (word = value_word(&text)) != NULL)
+		words[count++] = config_keep(target->config, word);
+	size_t size = count * sizeof(*words);
+	*count_out = count;
+	return xrealloc(words, size > 0 ? size : 1);
+}
+
+static const char *parse_folders(const char *text, struct option_target *target)
+{
+	struct config_account *account = &target->account;
+	account->folders = parse_words(text, target, &account->folder_count);
+	return account->folder_count > 0 ? NULL : "names no folder";
+}
+
+/* A field's name goes into a command as it is. */
+static const char *parse_split(const char *text, struct option_target *target)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "abcdefghijklmnopqrstuvwxyz"
+				      "0123456789-";
+	size_t len = strlen(text);
+	target->account.split = keep_copy(target, text);
+	if (len <= 64 && strspn(text, letters) == len)
+		return NULL;
+	return "is no header field; write delivered-to, x-original-to, "
+	       "envelope-to or received-for";
+}
+
+static const char *parse_domains(const char *text, struct option_target *target)
+{
+	struct config_account *account = &target->account;
+	account->domains = parse_words(text, target, &account->domain_count);
+	for (size_t i = 0; i < account->domain_count; i++)
+		if (strpbrk(account->domains[i], "@/*") != NULL)
+			return "has what is no domain; write example.org";
+	return account->domain_count > 0 ? NULL : "names no domain";
 }
 
 static const char *parse_layout(const char *text, struct option_target *target)
@@ -252,6 +283,12 @@ static const char *parse_max_size(const char *text,
 	return value_size(text, 1, &target->account.ahead_max);
 }
 
+static const char *parse_daily_limit(const char *text,
+                                     struct option_target *target)
+{
+	return value_size(text, 1, &target->account.daily_limit);
+}
+
 /* "qresync, move" becomes "QRESYNC,MOVE". */
 static const char *parse_disable(const char *text, struct option_target *target)
 {
@@ -269,6 +306,12 @@ static const char *parse_disable(const char *text, struct option_target *target)
 	target->account.imap.disable =
 		config_keep(target->config, strbuf_take(&list));
 	return NULL;
+}
+
+static const char *parse_compress(const char *text,
+                                  struct option_target *target)
+{
+	return value_bool(text, &target->account.imap.compress);
 }
 
 static const char *parse_read_only(const char *text,
@@ -318,6 +361,15 @@ static const char *parse_delete(const char *text, struct option_target *target)
 	return "is none of trash, expunge and flag";
 }
 
+static const char *parse_ack(const char *text, struct option_target *target)
+{
+	bool is_server = strcasecmp(text, "server") == 0;
+	target->account.ack = is_server ? CACHE_ACK_SERVER : CACHE_ACK_JOURNAL;
+	if (is_server || strcasecmp(text, "journal") == 0)
+		return NULL;
+	return "is neither journal nor server";
+}
+
 const struct config_option_entry config_options[OPTION_COUNT] = {
 	[OPTION_SERVER] = { "server", false, false, parse_server },
 	[OPTION_USER] = { "user", true, false, parse_user },
@@ -347,10 +399,16 @@ const struct config_option_entry config_options[OPTION_COUNT] = {
 	                               parse_announce_complete },
 	[OPTION_HOOK] = { "hook", true, false, parse_hook },
 	[OPTION_MAX_SIZE] = { "max-size", true, false, parse_max_size },
+	[OPTION_DAILY_LIMIT] = { "daily-limit", true, false,
+	                         parse_daily_limit },
 	[OPTION_DISABLE] = { "disable", true, false, parse_disable },
+	[OPTION_COMPRESS] = { "compress", true, false, parse_compress },
 	[OPTION_READ_ONLY] = { "read-only", true, false, parse_read_only },
 	[OPTION_KEEP] = { "keep", true, false, parse_keep },
 	[OPTION_DELETE] = { "delete", true, false, parse_delete },
+	[OPTION_ACK] = { "ack", true, false, parse_ack },
+	[OPTION_SPLIT] = { "split", true, false, parse_split },
+	[OPTION_DOMAINS] = { "domains", true, false, parse_domains },
 };
 
 int config_option_find(const char *key)

@@ -1,7 +1,7 @@
 /*
- * The socket between the daemon and whoever asks it, as `mailmount status`: "control" in an
- * account's state directory.  One line asks, the answer is all there is to
- * read.  Only the same user, and root, may ask.
+ * The socket between the daemon and whoever asks it, as `mailmount status`:
+ * "control" in an account's state directory.  One line asks, the answer is all
+ * there is to read.  Only the same user, and root, may ask.
  */
 #ifndef CLI_CONTROL_H
 #define CLI_CONTROL_H

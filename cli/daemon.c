@@ -1,6 +1,7 @@
 /*
  * The main thread.  It starts everything, then waits for signals, callers of
- * the control sockets, the mount's end and the second's tick.
+ * the control sockets, other addresses of this machine, the mount's end and the
+ * second's tick.
  *
  * Starting is over ("told") when every account's folders are known: at once
  * if they are from an earlier run, else after the first LIST.  An account
@@ -23,6 +24,7 @@
 #include "cli/background.h"
 #include "cli/exit_code.h"
 #include "cli/service.h"
+#include "net/network.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -35,7 +37,7 @@
 #define PROGRESS_IDLE_MAX 4
 
 /* Descriptors before those of the control sockets. */
-enum { POLL_SIGNAL, POLL_WAKE, POLL_END, POLL_CONTROL };
+enum { POLL_SIGNAL, POLL_WAKE, POLL_END, POLL_NETWORK, POLL_CONTROL };
 
 struct daemon {
 	const struct daemon_config *config; /* borrowed from the caller */
@@ -44,6 +46,7 @@ struct daemon {
 	struct fs *fs;
 	struct wake wake;
 	int signal_fd;
+	struct network network;
 	bool is_told;
 	bool has_progress; /* a line of it is on the terminal */
 	int progress_idle;
@@ -221,6 +224,7 @@ static int poll_all(struct daemon *d, struct pollfd *fds, int64_t tick)
 	fds[POLL_SIGNAL] = (struct pollfd){ d->signal_fd, POLLIN, 0 };
 	fds[POLL_WAKE] = (struct pollfd){ wake_fd(&d->wake), POLLIN, 0 };
 	fds[POLL_END] = (struct pollfd){ fs_end_fd(d->fs), POLLIN, 0 };
+	fds[POLL_NETWORK] = (struct pollfd){ d->network.fd, POLLIN, 0 };
 	for (size_t i = 0; i < d->service_count; i++)
 		fds[POLL_CONTROL + i] =
 			(struct pollfd){ d->services[i].control_fd, POLLIN, 0 };
@@ -231,11 +235,21 @@ static int poll_all(struct daemon *d, struct pollfd *fds, int64_t tick)
 	return n < 0 && errno != EINTR ? -errno : 0;
 }
 
+static void tick_all(struct daemon *d, bool is_network_new)
+{
+	for (size_t i = 0; i < d->service_count; i++) {
+		if (is_network_new)
+			cache_network_changed(d->services[i].cache);
+		service_tick(&d->services[i]);
+	}
+}
+
 static int loop(struct daemon *d)
 {
 	auto_free struct pollfd *fds =
 		xcalloc(POLL_CONTROL + d->service_count, sizeof(*fds));
 	int64_t tick = deadline_in(TICK_MS);
+	bool is_network_new = false;
 	for (;;) {
 		int err = watch_start(d);
 		if (err < 0)
@@ -250,13 +264,16 @@ static int loop(struct daemon *d)
 			return 0;
 		}
 		wake_clear(&d->wake);
+		/* They seldom come alone: the tick tells of all at once. */
+		if (fds[POLL_NETWORK].revents != 0)
+			is_network_new |= network_is_changed(&d->network);
 		for (size_t i = 0; i < d->service_count; i++)
 			if (fds[POLL_CONTROL + i].revents != 0)
 				service_answer(&d->services[i]);
 		if (deadline_left(tick) > 0)
 			continue;
-		for (size_t i = 0; i < d->service_count; i++)
-			service_tick(&d->services[i]);
+		tick_all(d, is_network_new);
+		is_network_new = false;
 		tick = deadline_in(TICK_MS);
 	}
 }
@@ -296,6 +313,7 @@ int daemon_run(const struct daemon_config *config)
 	int err = wake_init(&d.wake);
 	if (err < 0)
 		return exit_code(err);
+	network_open(&d.network);
 	d.services = xcalloc(config->account_count, sizeof(*d.services));
 	auto_free struct fs_account *accounts =
 		xcalloc(config->account_count, sizeof(*accounts));
@@ -309,6 +327,7 @@ int daemon_run(const struct daemon_config *config)
 	free(d.services);
 	if (d.signal_fd >= 0)
 		(void)close(d.signal_fd);
+	network_close(&d.network);
 	wake_release(&d.wake);
 	return exit_code(err);
 }

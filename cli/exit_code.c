@@ -9,6 +9,7 @@ int exit_code(int err)
 	case 0:
 		return EX_OK;
 	case EKEYREJECTED:
+	case ENOKEY:
 	case EACCES:
 	case EPERM:
 		return EX_NOPERM;

@@ -31,14 +31,20 @@ int service_open(struct service *s, const struct config_account *account,
 		.cache_dir = account->cache_dir,
 		.size_limit = account->cache_size,
 		.ahead_max = account->ahead_max,
+		.daily_limit = account->daily_limit,
 		.timeout_ms = account->imap.conn.timeout_ms,
 		.interval_ms = account->interval_ms,
 		.announce_bytes = account->announce_size,
 		.is_read_only = account->imap.read_only,
 		.delete = account->delete,
+		.ack = account->ack,
+		.is_inbox_root = account->layout == FS_MAILDIRPP,
 		.is_taken = account->is_taken &&
 		            account->imap.conn.protocol == CONN_POP3,
 		.take_after_s = account->take_after_s,
+		.split = account->split,
+		.domains = account->domains,
+		.domain_count = account->domain_count,
 		.folders = account->folders,
 		.folder_count = account->folder_count,
 	};
@@ -142,7 +148,7 @@ void service_release(struct service *s)
 
 void service_tick(struct service *s)
 {
-	struct cache_status status;
+	struct cache_status status = { 0 };
 	cache_tick(s->cache);
 	events_tick(&s->events);
 	struct hook_news news = events_take_news(&s->events);

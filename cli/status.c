@@ -34,6 +34,17 @@ char *status_to_json(const char *account, const char *mountpoint, pid_t pid,
 		                  answer_string(status->listing), "done",
 		                  (json_int_t)status->listing_done, "total",
 		                  (json_int_t)status->listing_total));
+	if (status->daily_limit > 0) {
+		(void)json_object_set_new(
+			json, "fetched_today",
+			json_integer((json_int_t)status->fetched_today));
+		(void)json_object_set_new(json, "daily_limit",
+		                          json_integer((json_int_t)status
+		                                               ->daily_limit));
+		(void)json_object_set_new(json, "limit_reached",
+		                          json_boolean(
+						  status->is_limit_reached));
+	}
 	char *text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
 	if (text == NULL)
@@ -75,6 +86,21 @@ static void show_changes(FILE *out, const json_t *json)
 		              refused);
 }
 
+/* What came today, of what may without being asked for. */
+static void show_budget(FILE *out, const json_t *json)
+{
+	int64_t limit = answer_number(json, "daily_limit");
+	char done[16], most[16];
+	if (limit == 0)
+		return;
+	print_size(answer_number(json, "fetched_today"), done, sizeof(done));
+	print_size(limit, most, sizeof(most));
+	(void)fprintf(out, "    fetched today: %s of %s%s\n", done, most,
+	              answer_is(json, "limit_reached")
+	                      ? "; only what is opened comes"
+	                      : "");
+}
+
 static void show_mounted(FILE *out, const json_t *json)
 {
 	char cached[16], limit[16], folders[48];
@@ -107,6 +133,7 @@ static void show_mounted(FILE *out, const json_t *json)
 		(void)fprintf(out,
 		              "    %" PRId64 " opens wait for the server\n",
 		              answer_number(json, "waiting"));
+	show_budget(out, json);
 	show_changes(out, json);
 }
 

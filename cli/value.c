@@ -89,7 +89,8 @@ const char *value_size(const char *text, uint64_t min, uint64_t *bytes_out)
 	if (number > INT64_MAX / factor)
 		return "is too much";
 	if (number * factor < min)
-		return "is too little; at least 1M";
+		return min == 1 ? "is too little; at least 1"
+		                : "is too little; at least 1M";
 	*bytes_out = number * factor;
 	return NULL;
 }

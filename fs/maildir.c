@@ -67,11 +67,19 @@ static size_t put_letters(char *out, unsigned flags)
 	for (size_t i = 0; i < LETTER_COUNT; i++)
 		if (flags & LETTERS[i].flag)
 			out[len++] = LETTERS[i].letter;
+	for (int n = 0; (flags & ~MAIL_FLAGS) >= CACHE_KEYWORD(n); n++) {
+		if (flags & CACHE_KEYWORD(n))
+			out[len++] = (char)('a' + n);
+		if (n == CACHE_KEYWORDS - 1)
+			break;
+	}
 	return len;
 }
 
 static unsigned flag_of(char letter)
 {
+	if (letter >= 'a' && letter <= 'z')
+		return CACHE_KEYWORD(letter - 'a');
 	for (size_t i = 0; i < LETTER_COUNT; i++)
 		if (LETTERS[i].letter == letter)
 			return LETTERS[i].flag;
@@ -87,7 +95,7 @@ int maildir_letters_parse(const char *letters, unsigned *flags_out)
 {
 	unsigned flags = 0;
 	for (const char *p = letters; *p; p++) {
-		if (flag_of(*p) == 0)
+		if ((flag_of(*p) & MAIL_FLAGS) == 0)
 			return -EINVAL;
 		flags |= flag_of(*p);
 	}
@@ -109,7 +117,7 @@ static unsigned info_flags(const char *info)
 	return flags;
 }
 
-int maildir_info_change(const char *old, unsigned flags,
+int maildir_info_change(const char *old, unsigned shown, unsigned flags,
                         char info_out[MAILDIR_NAME_MAX + 1])
 {
 	char info[INFO_LEN + MAILDIR_LETTERS_MAX + MAILDIR_NAME_MAX + 1] = INFO;
@@ -118,7 +126,9 @@ int maildir_info_change(const char *old, unsigned flags,
 	for (const char *p = info_letters(old); *p; p++) {
 		if (*p == ',')
 			is_ours = false;
-		if (!is_ours || flag_of(*p) == 0)
+		unsigned flag = is_ours ? flag_of(*p) : 0;
+		if ((flag & (shown | MAIL_FLAGS)) == 0 &&
+		    (flag == 0 || (flag & flags) == 0))
 			info[len++] = *p;
 	}
 	if (len > MAILDIR_NAME_MAX)
@@ -151,8 +161,13 @@ static void given_name(const struct cache_entry *entry,
 {
 	char changed[MAILDIR_NAME_MAX + 1];
 	const char *info = entry->info;
-	if (entry->place < CACHE_MAIL_PLACES && entry->flags != entry->shown &&
-	    maildir_info_change(entry->info, entry->flags, changed) == 0 &&
+	unsigned other = entry->flags ^ entry->shown;
+	/* In new keywords alone make no other name, as in one that is made. */
+	if (entry->place == CACHE_NEW)
+		other &= MAIL_FLAGS;
+	if (entry->place < CACHE_MAIL_PLACES && other != 0 &&
+	    maildir_info_change(entry->info, entry->shown, entry->flags,
+	                        changed) == 0 &&
 	    strlen(entry->base) + strlen(changed) <= MAILDIR_NAME_MAX)
 		info = changed;
 	/* The two were one name; but they come from a disk. */

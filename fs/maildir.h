@@ -19,7 +19,8 @@
  * An entry's name.  If a program gave it one, that: in new and cur with the
  * flags it has now, unless the name has no room for them.  Else
  * RECEIVED_AT.IDENTITY.ACCOUNT, the identity as 16 hexadecimal digits, and in
- * cur ":2," with the flags' letters in order.
+ * cur ":2," with the flags' letters in order.  Keywords are shown in cur, and
+ * in new when other flags are.
  */
 void maildir_message_name(const struct cache_entry *entry, const char *account,
                           char name_out[MAILDIR_NAME_MAX + 1]);
@@ -39,14 +40,17 @@ int maildir_name_split(const char *name, enum cache_place place,
                        struct maildir_parts *parts_out);
 
 /*
- * The info that shows flags, and whatever else the old one had: letters that
- * are no flag of ours.  -ENAMETOOLONG.
+ * The info that shows flags, keywords' as a to z, and whatever else the old one
+ * had: letters that stood for none of shown.  -ENAMETOOLONG.
  */
-int maildir_info_change(const char *old, unsigned flags,
+int maildir_info_change(const char *old, unsigned shown, unsigned flags,
                         char info_out[MAILDIR_NAME_MAX + 1]);
 
-/* Flags as letters, in order; and back: 0, or -EINVAL: another letter. */
-#define MAILDIR_LETTERS_MAX 6
+/*
+ * Flags as letters, in order, keywords' last; and back, but no keywords: 0, or
+ * -EINVAL: another letter.
+ */
+#define MAILDIR_LETTERS_MAX 32
 void maildir_letters(unsigned flags, char letters_out[MAILDIR_LETTERS_MAX + 1]);
 int maildir_letters_parse(const char *letters, unsigned *flags_out);
 

@@ -117,11 +117,14 @@ static void add_move_locked(struct notify_account *a,
                             const struct cache_entry *now, fuse_ino_t now_dir)
 {
 	struct notify_move *move = move_locked(a);
-	move->message = old ? old->message : now->message;
-	if (old)
-		fill_side(a, old, old_dir, &move->old);
-	if (now)
+	if (now) {
+		move->message = now->message;
 		fill_side(a, now, now_dir, &move->now);
+	}
+	if (old) {
+		move->message = old->message;
+		fill_side(a, old, old_dir, &move->old);
+	}
 	dir_locked(a->notify, now ? now_dir : old_dir)->moves =
 		a->notify->kernel.list.move_count;
 }
@@ -139,10 +142,26 @@ static void lose_locked(struct notify_account *a)
 	a->is_lost = true;
 }
 
+/* A keyword may be told of, and its letter not be shown: see maildir.h. */
+static bool is_same_name(const struct notify_account *a,
+                         const struct cache_entry *old,
+                         const struct cache_entry *now)
+{
+	char name[MAILDIR_NAME_MAX + 1], now_name[MAILDIR_NAME_MAX + 1];
+	if (!old || !now || old->folder != now->folder ||
+	    old->place != now->place)
+		return false;
+	maildir_message_name(old, a->account->name, name);
+	maildir_message_name(now, a->account->name, now_name);
+	return strcmp(name, now_name) == 0;
+}
+
 static void entry_moved(void *arg, const struct cache_entry *old,
                         const struct cache_entry *now)
 {
 	struct notify_account *a = arg;
+	if (is_same_name(a, old, now))
+		return;
 	struct notify *n = a->notify;
 	const char *name = NULL, *now_name;
 	fuse_ino_t old_dir = 0, now_dir = 0;
@@ -175,11 +194,15 @@ static void folders_changed(void *arg, int64_t parent, const char *gone)
 	struct notify_account *a = arg;
 	struct notify *n = a->notify;
 	bool is_nested = a->account->layout == FS_NESTED;
-	fuse_ino_t dir = a->root;
-	if (is_nested && parent != CACHE_ROOT)
-		dir = inode_number(INODE_FOLDER, a->index, parent);
+	fuse_ino_t dir = a->root, own = a->root;
+	/* In Maildir++ only files are at its own top, not the folders below. */
+	if (parent != CACHE_ROOT)
+		own = inode_number(INODE_FOLDER, a->index, parent);
+	if (is_nested)
+		dir = own;
 	pthread_mutex_lock(&n->lock);
 	dir_locked(n, dir);
+	dir_locked(n, own);
 	/* Maildir++ names are not told: see FOLDER_TIMEOUT_S in ops.c. */
 	if (gone && is_nested && n->kernel.list.name_count < NAMES_MAX)
 		maildir_level_encode(gone, name_locked(n, dir)->name);

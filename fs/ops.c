@@ -35,6 +35,7 @@ int ops_errno(int err)
 	case EPROTO:
 		return EIO;
 	case EKEYREJECTED:
+	case ENOKEY:
 		return EACCES;
 	default:
 		return -err;
@@ -187,7 +188,10 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (n == 0)
 		return;
 	pending_free(p);
-	ops_reply_err(req, n < 0 ? n : -ENOENT);
+	/* The listing may have ended since the look above. */
+	err = n < 0 ? n : lookup_now(req, &dir, name);
+	if (err < 0)
+		ops_reply_err(req, err);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino,

@@ -249,6 +249,8 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *bytes, size_t size,
 	struct open_file *file = handle_of(fi)->file;
 	int err = touch(req, file);
 	if (err == 0)
+		err = cache_file_room(file->fd, size);
+	if (err == 0)
 		err = write_offset(file, fi, &off);
 	ssize_t n = err < 0 ? err : pwrite(file->fd, bytes, size, off);
 	if (err == 0 && n < 0)
@@ -264,6 +266,8 @@ void ops_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
 {
 	struct open_file *file = handle_of(fi)->file;
 	int err = mode & ~FALLOC_FL_KEEP_SIZE ? -EOPNOTSUPP : touch(req, file);
+	if (err == 0)
+		err = cache_file_room(file->fd, (uint64_t)len);
 	if (err == 0 && fallocate(file->fd, mode, offset, len) < 0)
 		err = -errno;
 	ops_reply_err(req, err);
@@ -441,7 +445,6 @@ static void sync_soon(fuse_req_t req, const struct inode *node, int64_t message)
 	struct cache *c = ops_cache(req, node);
 	struct pending *p =
 		pending_new(&ops_of(req)->pendings, req, 0, c, ops_err_resume);
-	p->is_firm = true;
 	int n = cache_file_sync(c, message, pending_done, p, &p->wait);
 	if (n == 0)
 		return;

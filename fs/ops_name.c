@@ -63,7 +63,6 @@ void ops_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent,
 	struct cache *c = ops_cache(req, &node);
 	struct pending *p =
 		pending_new(&ops_of(req)->pendings, req, ino, c, link_resume);
-	p->is_firm = true;
 	int n = cache_link(c, node.id, &given.name, pending_done, p, &p->wait);
 	if (n == 0)
 		return;
@@ -106,13 +105,21 @@ static void keep_derived(const struct fs_account *account,
 	then.place = given->name.place;
 	then.flags = given->name.flags;
 	maildir_message_name(&then, account->name, made);
-	if (strcmp(made, name) == 0)
-		given->name.base = NULL;
+	given->name.is_made = strcmp(made, name) == 0;
+}
+
+/* The keywords that a name shows. */
+static unsigned numbers_in(const char *name, enum cache_place place)
+{
+	struct maildir_parts parts;
+	if (maildir_name_split(name, place, &parts) < 0)
+		return 0;
+	return parts.flags & ~MAIL_FLAGS;
 }
 
 static int rename_file(fuse_req_t req, const struct tree_found *from,
-                       const struct inode *to_dir, const char *name,
-                       const struct tree_found *over)
+                       const char *old_name, const struct inode *to_dir,
+                       const char *name, const struct tree_found *over)
 {
 	struct ops *ops = ops_of(req);
 	struct tree_name given;
@@ -123,12 +130,12 @@ static int rename_file(fuse_req_t req, const struct tree_found *from,
 		return err;
 	if (over)
 		open_remember(&ops->open, &over->st);
+	given.name.was = numbers_in(old_name, from->entry.place);
 	keep_derived(tree_account(&ops->tree, to_dir), &from->entry, name,
 	             &given);
 	struct cache *c = ops_cache(req, to_dir);
 	struct pending *p =
 		pending_new(&ops->pendings, req, 0, c, ops_err_resume);
-	p->is_firm = true;
 	int n = cache_rename(c, &from->entry, &given.name,
 	                     over ? &over->entry : NULL, pending_done, p,
 	                     &p->wait);
@@ -161,7 +168,7 @@ static int rename_any(fuse_req_t req, fuse_ino_t parent, const char *name,
 	    dir.account != to_dir.account)
 		return -EXDEV;
 	if (from.node.kind == INODE_MESSAGE)
-		return rename_file(req, &from, &to_dir, to_name,
+		return rename_file(req, &from, name, &to_dir, to_name,
 		                   has_over ? &over : NULL);
 	err = ops_rename_dir(req, &from, &to_dir, to_name,
 	                     has_over ? &over : NULL);

@@ -157,6 +157,16 @@ void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 		reply(req, list, len, size);
 }
 
+/* The kernel did not rename it: what it knows of the old name is wrong. */
+static void tell_renamed(struct ops *ops, const struct inode *node,
+                         const struct cache_entry *old)
+{
+	struct cache_entry now;
+	if (cache_entry_find(tree_account(&ops->tree, node)->cache, old->folder,
+	                     old->identity, &now) == 0)
+		notify_entry_moved(ops->notify, node->account, old, &now);
+}
+
 static int set_keywords(fuse_req_t req, fuse_ino_t ino, const char *value)
 {
 	struct cache_entry entry;
@@ -167,20 +177,19 @@ static int set_keywords(fuse_req_t req, fuse_ino_t ino, const char *value)
 	int err = find_entry(req, ino, &node, &entry);
 	if (err < 0)
 		return err == -ENODATA ? -EOPNOTSUPP : err;
-	return cache_keywords_set(ops_cache(req, &node), node.id, value);
+	err = cache_keywords_set(ops_cache(req, &node), node.id, value);
+	if (err == 0)
+		tell_renamed(ops_of(req), &node, &entry);
+	return err;
 }
 
-/* The kernel did not rename it: what it knows of the old name is wrong. */
 static void flags_reply(fuse_req_t req, fuse_ino_t ino,
                         const struct cache_entry *old, int err)
 {
 	struct ops *ops = ops_of(req);
-	struct cache_entry now;
 	struct inode node;
-	if (err == 0 && tree_node(&ops->tree, ino, &node) &&
-	    cache_entry_find(tree_account(&ops->tree, &node)->cache,
-	                     old->folder, old->identity, &now) == 0)
-		notify_entry_moved(ops->notify, node.account, old, &now);
+	if (err == 0 && tree_node(&ops->tree, ino, &node))
+		tell_renamed(ops, &node, old);
 	ops_reply_err(req, err);
 }
 
@@ -190,23 +199,27 @@ static void flags_resume(struct pending *p)
 }
 
 /* What a message with these flags is called. */
-static int name_with(const struct cache_entry *entry, unsigned flags,
+static int name_with(const struct cache_entry *entry, unsigned letters,
                      char info_out[MAILDIR_NAME_MAX + 1],
                      struct cache_name *name_out)
 {
+	unsigned numbers = entry->flags & ~MAIL_FLAGS;
+	unsigned flags = letters | numbers;
 	*name_out = (struct cache_name){
 		.folder = entry->folder,
 		.place = entry->place,
 		.base = *entry->base ? entry->base : NULL,
 		.info = info_out,
 		.flags = flags,
+		.was = numbers,
 	};
-	int err = maildir_info_change(entry->info, flags, info_out);
+	int err =
+		maildir_info_change(entry->info, entry->shown, flags, info_out);
 	if (err == 0 &&
 	    strlen(entry->base) + strlen(info_out) > MAILDIR_NAME_MAX)
 		err = -ENAMETOOLONG;
 	/* In new a name that is made shows none. */
-	if (!name_out->base && flags != 0)
+	if (!name_out->base && letters != 0)
 		name_out->place = CACHE_CUR;
 	return err;
 }
@@ -229,7 +242,6 @@ static int set_flags(fuse_req_t req, fuse_ino_t ino, const char *value)
 		return err == -ENODATA ? -EOPNOTSUPP : err;
 	struct pending *p = pending_new(&ops->pendings, req, ino,
 	                                ops_cache(req, &node), flags_resume);
-	p->is_firm = true;
 	p->old = xmalloc(sizeof(entry));
 	*p->old = entry;
 	int n = cache_rename(ops_cache(req, &node), &entry, &name, NULL,

@@ -7,14 +7,14 @@
  *	waiting		the cache has it.  In set->waiting.
  *	interrupted	the same, and the kernel wants the answer now.  Marked
  *			only: the callback runs with libfuse's lock held.
- *			A firm one is not: it waits for nothing but the disk, and
- *			the program must learn whether it was done.
  *	done		in set->done as well.  No longer the cache's.
  *
  *	waiting|interrupted -> done	pending_done(), cache thread
  *	done -> freed			pendings_resume()
  *	interrupted -> freed		pendings_interrupt(), if the cache took
- *					the wait back; else done follows
+ *					the wait back; else done follows: a
+ *					program must learn whether what changes
+ *					something was done
  */
 #include "fs/pending.h"
 
@@ -40,8 +40,8 @@ void pendings_release(struct pendings *set)
 static void on_interrupt(fuse_req_t req, void *arg)
 {
 	struct pending *p = arg;
-	p->is_interrupted = !p->is_firm;
-	p->set->has_interrupted |= p->is_interrupted;
+	p->is_interrupted = true;
+	p->set->has_interrupted = true;
 }
 
 struct pending *pending_new(struct pendings *set, fuse_req_t req,

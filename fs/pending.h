@@ -30,7 +30,6 @@ struct pending {
 	fuse_req_t req;
 	struct cache *cache; /* borrowed: the caches outlive the mount */
 	struct cache_wait *wait;
-	bool is_firm; /* an interrupt does not end it: it is done, or it is not */
 	bool is_interrupted;
 
 	fuse_ino_t ino;

@@ -120,6 +120,8 @@ int tree_name_split(const struct inode *dir, const char *name,
 	given->info = name_out->parts.info;
 	int err = maildir_name_split(name, given->place, &name_out->parts);
 	given->flags = name_out->parts.flags;
+	given->was = 0;
+	given->is_made = false;
 	return err;
 }
 

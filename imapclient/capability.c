@@ -10,6 +10,7 @@ static const struct {
 	const char *name; /* upper case */
 	unsigned capability;
 } names[] = {
+	{ "COMPRESS=DEFLATE", IMAP_CAP_COMPRESS },
 	{ "CONDSTORE", IMAP_CAP_CONDSTORE },
 	{ "ENABLE", IMAP_CAP_ENABLE },
 	{ "ESEARCH", IMAP_CAP_ESEARCH },

@@ -29,6 +29,7 @@ enum imap_capability {
 	IMAP_CAP_UIDPLUS = 1 << 16,
 	IMAP_CAP_IDLE = 1 << 17,
 	IMAP_CAP_NOTIFY = 1 << 18,
+	IMAP_CAP_COMPRESS = 1 << 19, /* =DEFLATE */
 };
 
 #define IMAP_LITERAL_MINUS_MAX 4096 /* RFC 7888 5 */

@@ -15,6 +15,7 @@ struct imap_folder {
 	unsigned attributes;
 	int64_t count;
 	char *state;
+	char *id;           /* MAILBOXID; NULL: not told */
 	unsigned has_items; /* 1 << enum imap_status_item */
 	uint64_t items[IMAP_STATUS_ITEMS];
 	bool has_status; /* it was asked for, or answered */
@@ -27,6 +28,7 @@ struct imap_folders {
 	size_t at;    /* the next to be given */
 	size_t hint;  /* where the last STATUS belonged */
 	size_t marks; /* those with has_news */
+	bool has_bad_id;
 };
 
 enum imap_pull_step {
@@ -51,6 +53,8 @@ struct imap_pull {
 	enum imap_pull_step step;
 	struct imap_cursor cursor;
 	unsigned tag;          /* of the command under way; 0: none */
+	unsigned ahead_tag;    /* of NEW's, sent behind OLD's; 0: none */
+	bool is_ahead_done;    /* and answered before it */
 	uint32_t known_next;   /* below it: known before this pull */
 	uint32_t window_last;  /* of NEW and AUDIT; UINT32_MAX: '*' */
 	uint64_t window_width; /* of NEW's last window, in UIDs */
@@ -90,10 +94,16 @@ struct imap_want {
 	char key[32];
 };
 
+/* "UID BODY.PEEK[HEADER.FIELDS (X)]" */
+#define IMAP_ITEMS_MAX 160
+
 struct imap_fetches {
 	struct imap_want *wants;
 	size_t count, capacity;
-	size_t commands;              /* under way */
+	size_t commands; /* under way */
+	/* What is asked for of each: a head, of any size, or the body. */
+	bool is_heads;
+	char items[IMAP_ITEMS_MAX];
 	char key[REMOTE_KEY_MAX + 1]; /* of the body given last */
 };
 
@@ -138,6 +148,9 @@ void imap_pull_release(struct imap_pull *pull);
 
 int imap_message_fetch(struct imap_remote *c, const char *folder,
                        const struct remote_want *wants, size_t count);
+int imap_message_fetch_heads(struct imap_remote *c, const char *folder,
+                             const char *field, const struct remote_want *wants,
+                             size_t count);
 int imap_message_fetched(struct imap_remote *c, int fd,
                          struct remote_body *body_out);
 void imap_fetches_release(struct imap_fetches *fetches);
@@ -167,13 +180,20 @@ int imap_transfer_move(struct imap_remote *c, const char *folder,
                        size_t count);
 int imap_transfer_remove(struct imap_remote *c, const char *folder,
                          struct remote_wish *wishes, size_t count);
+/*
+ * A refusal without a code (-EIO): was it because the mailbox is there, or is
+ * not?  is_there is what would explain it, and explained the error for that.
+ */
+int imap_manage_explain(struct imap_session *s, int err, const char *wire,
+                        bool is_there, int explained);
 int imap_manage_create(struct imap_remote *c, const char *folder);
 int imap_manage_delete(struct imap_remote *c, const char *folder);
 int imap_manage_rename(struct imap_remote *c, const char *from, const char *to);
 int imap_manage_subscribe(struct imap_remote *c, const char *folder,
                           bool is_wanted);
 
-/* As remote_wait(). */
+/* As remote_check() and remote_wait(). */
+int imap_check_answers(struct imap_remote *c);
 int imap_wait(struct imap_remote *c, int64_t deadline, const char **folder_out);
 
 #endif

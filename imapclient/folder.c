@@ -9,14 +9,16 @@
 #include "util/log.h"
 #include "util/mem.h"
 
-#define FOLDERS_MAX  200000
-#define STATUS_BATCH 25 /* fifty in flight break Exchange's parser */
+#define FOLDERS_MAX   200000
+#define OBJECT_ID_MAX 255 /* RFC 8474 7 */
+#define STATUS_BATCH  25  /* fifty in flight break Exchange's parser */
 
 static void release_folder(struct imap_folder *f)
 {
 	free(f->name);
 	free(f->wire);
 	free(f->state);
+	free(f->id);
 }
 
 void imap_folders_release(struct imap_folders *folders)
@@ -66,6 +68,28 @@ static bool is_same_mailbox(const char *wire, const char *other, size_t len)
 	        strncasecmp(other, "INBOX", 5) == 0);
 }
 
+/* RFC 8474 7: objectid */
+static bool is_object_id(struct imap_text id)
+{
+	for (size_t i = 0; i < id.len; i++) {
+		unsigned char c = (unsigned char)id.bytes[i];
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+		    !(c >= '0' && c <= '9') && c != '-' && c != '_')
+			return false;
+	}
+	return id.len > 0 && id.len <= OBJECT_ID_MAX;
+}
+
+static void set_id(struct imap_folders *all, struct imap_folder *f,
+                   struct imap_text id)
+{
+	if (id.len == 0)
+		return;
+	all->has_bad_id |= !is_object_id(id);
+	free(f->id);
+	f->id = xstrndup(id.bytes, id.len);
+}
+
 static void set_status(struct imap_folder *f, const struct imap_status *status)
 {
 	const uint64_t *items = f->items;
@@ -112,8 +136,10 @@ static void add_status(struct imap_folders *all,
                        const struct imap_status *status)
 {
 	struct imap_folder *f = find(all, status->name);
-	if (f != NULL)
-		set_status(f, status);
+	if (f == NULL)
+		return;
+	set_status(f, status);
+	set_id(all, f, status->id);
 }
 
 static bool is_changed(struct imap_folder *f, const struct imap_status *status)
@@ -170,11 +196,25 @@ static int read_list(struct imap_remote *c, unsigned tag)
 	}
 }
 
-static const char *status_items(const struct imap_session *s)
+/*
+ * Cyrus (3.6) answers with what happens to be in its memory, which may be no
+ * response at all.
+ */
+static bool tells_ids(const struct imap_session *s)
 {
-	return imap_session_has(s, IMAP_CAP_CONDSTORE)
-	               ? "(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
-	               : "(MESSAGES UIDNEXT UIDVALIDITY)";
+	return imap_session_has(s, IMAP_CAP_OBJECTID) &&
+	       !s->is_mailbox_id_bad &&
+	       strstr(strbuf_text(&s->server_id), "Cyrus") == NULL;
+}
+
+static void add_status_items(const struct imap_session *s, struct strbuf *text)
+{
+	strbuf_puts(text, " (MESSAGES UIDNEXT UIDVALIDITY");
+	if (imap_session_has(s, IMAP_CAP_CONDSTORE))
+		strbuf_puts(text, " HIGHESTMODSEQ");
+	if (tells_ids(s))
+		strbuf_puts(text, " MAILBOXID");
+	strbuf_putc(text, ')');
 }
 
 /* List prefix*, with all that the server can tell in one go. */
@@ -193,9 +233,10 @@ static int list_below(struct imap_remote *c, const char *prefix,
 		strbuf_puts(&list.text, " RETURN (SUBSCRIBED");
 		if (imap_session_has(s, IMAP_CAP_SPECIAL_USE))
 			strbuf_puts(&list.text, " SPECIAL-USE");
-		if (imap_session_has(s, IMAP_CAP_LIST_STATUS))
-			strbuf_printf(&list.text, " STATUS %s",
-			              status_items(s));
+		if (imap_session_has(s, IMAP_CAP_LIST_STATUS)) {
+			strbuf_puts(&list.text, " STATUS");
+			add_status_items(s, &list.text);
+		}
 		strbuf_putc(&list.text, ')');
 	}
 	int err = imap_session_send(s, &list, &tag);
@@ -238,6 +279,8 @@ static void merge_twins(struct imap_folders *all)
 			last->count = f->count;
 		if (last->state == NULL)
 			last->state = take(f->state);
+		if (last->id == NULL)
+			last->id = take(f->id);
 		release_folder(f);
 	}
 	all->count = kept + 1;
@@ -277,7 +320,7 @@ static int send_status(struct imap_remote *c, struct imap_folder *f,
 	imap_command_init(&status, imap_session_has(s, IMAP_CAP_LITERAL),
 	                  "STATUS ");
 	imap_command_string(&status, f->wire, strlen(f->wire));
-	strbuf_printf(&status.text, " %s", status_items(s));
+	add_status_items(s, &status.text);
 	f->has_status = true;
 	/* While we wait for a '+', no other command's end may pass unseen. */
 	if (status.break_count > 0) {
@@ -310,6 +353,39 @@ static int list_statuses(struct imap_remote *c)
 	return read_statuses(c, under_way);
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool has_twin_ids(const struct imap_folders *all)
+{
+	auto_free const char **ids = xcalloc(all->count + 1, sizeof(*ids));
+	size_t count = 0;
+	for (size_t i = 0; i < all->count; i++) {
+		if (all->list[i].id != NULL)
+			ids[count++] = all->list[i].id;
+	}
+	qsort(ids, count, sizeof(*ids), compare_ids);
+	for (size_t i = 1; i < count; i++) {
+		if (strcmp(ids[i - 1], ids[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Where one is nonsense, the others may be so by chance. */
+static void check_ids(struct imap_remote *c)
+{
+	struct imap_folders *all = &c->folders;
+	if (!all->has_bad_id && !has_twin_ids(all))
+		return;
+	log_info("the server's MAILBOXID makes no sense: not used");
+	c->session.is_mailbox_id_bad = true;
+	for (size_t i = 0; i < all->count; i++)
+		free(take(all->list[i].id));
+}
+
 int imap_folder_list(struct imap_remote *c)
 {
 	struct imap_session *s = &c->session;
@@ -336,6 +412,7 @@ int imap_folder_list(struct imap_remote *c)
 		return err;
 	merge_twins(&c->folders);
 	err = list_statuses(c);
+	check_ids(c);
 	s->has_other_news = false;
 	return err;
 }
@@ -351,6 +428,7 @@ int imap_folder_next(struct imap_remote *c, struct remote_folder *out)
 		.attributes = f->attributes & 0xffff,
 		.count = f->count,
 		.state = f->state == NULL ? "" : f->state,
+		.id = f->id == NULL ? "" : f->id,
 	};
 	return 1;
 }

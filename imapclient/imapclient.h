@@ -14,6 +14,7 @@
 struct imap_config {
 	struct conn_config conn;
 	bool read_only;      /* EXAMINE, never SELECT */
+	bool compress;       /* COMPRESS=DEFLATE where it is offered */
 	const char *disable; /* capabilities not to use, by commas; NULL */
 	const char *version; /* of this program, for ID (RFC 2971) */
 };

@@ -108,12 +108,8 @@ static int list(struct imap_session *s, const char *name, const char *mailbox,
 	return err;
 }
 
-/*
- * A refusal without a code: was it because the mailbox is there, or is not?
- * is_there is what would explain it, and explained the error for that.
- */
-static int explain(struct imap_session *s, int err, const char *wire,
-                   bool is_there, int explained)
+int imap_manage_explain(struct imap_session *s, int err, const char *wire,
+                        bool is_there, int explained)
 {
 	auto_names struct names found = { 0 };
 	char words[IMAP_WORDS_SIZE];
@@ -169,7 +165,7 @@ int imap_manage_create(struct imap_remote *c, const char *folder)
 	if (err < 0)
 		return err;
 	err = run(s, "CREATE", wire.bytes, NULL);
-	err = explain(s, err, wire.bytes, true, -EEXIST);
+	err = imap_manage_explain(s, err, wire.bytes, true, -EEXIST);
 	if (err < 0)
 		return told(c, err);
 	return run_optional(s, "SUBSCRIBE", wire.bytes);
@@ -187,7 +183,7 @@ int imap_manage_delete(struct imap_remote *c, const char *folder)
 	err = leave(s, folder);
 	if (err == 0)
 		err = run(s, "DELETE", wire.bytes, NULL);
-	err = explain(s, err, wire.bytes, false, -ENOENT);
+	err = imap_manage_explain(s, err, wire.bytes, false, -ENOENT);
 	if (err < 0)
 		return told(c, err);
 	return run_optional(s, "UNSUBSCRIBE", wire.bytes);
@@ -226,8 +222,8 @@ int imap_manage_rename(struct imap_remote *c, const char *from, const char *to)
 	if (err < 0 && remote_error_scope(err) >= REMOTE_SCOPE_SESSION)
 		return err;
 	err = run(s, "RENAME", old.bytes, new.bytes);
-	err = explain(s, err, new.bytes, true, -EEXIST);
-	err = explain(s, err, old.bytes, false, -ENOENT);
+	err = imap_manage_explain(s, err, new.bytes, true, -EEXIST);
+	err = imap_manage_explain(s, err, old.bytes, false, -ENOENT);
 	if (err < 0)
 		return told(c, err);
 	return resubscribe(s, &subscribed, old.bytes, new.bytes);

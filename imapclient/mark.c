@@ -56,6 +56,7 @@ int imap_mark_ask(struct imap_session *s, const char *folder,
 		err = imap_refusal(&r, "STATUS");
 		break;
 	}
+	err = imap_manage_explain(s, err, wire.bytes, false, -ENOENT);
 	if (err < 0)
 		return err;
 	*uid_validity_out = uid_validity;
@@ -75,8 +76,11 @@ int imap_mark_make(struct imap_remote *c, const char *folder,
 	if (err == 0)
 		err = imap_mark_ask(s, folder, &mark.uid_validity,
 		                    &mark.uid_next);
-	if (err < 0)
+	if (err < 0) {
+		snprintf(c->remote.refusal, sizeof(c->remote.refusal), "%s",
+		         s->words);
 		return err;
+	}
 	if (mark.uid_next == 0)
 		return -EOPNOTSUPP;
 	snprintf(mark_out, REMOTE_CURSOR_MAX + 1, "%" PRIu32 ".%" PRIu32,

@@ -87,8 +87,9 @@ static int send_wants(struct imap_remote *c, enum imap_want_state state,
 	return 0;
 }
 
-int imap_message_fetch(struct imap_remote *c, const char *folder,
-                       const struct remote_want *wants, size_t count)
+static int fetch(struct imap_remote *c, const char *folder,
+                 const struct remote_want *wants, size_t count,
+                 const char *field)
 {
 	struct imap_session *s = &c->session;
 	struct imap_fetches *f = &c->fetches;
@@ -99,9 +100,28 @@ int imap_message_fetch(struct imap_remote *c, const char *folder,
 		if (err < 0)
 			return err;
 	}
+	f->is_heads = field != NULL;
+	if (f->is_heads)
+		snprintf(f->items, sizeof(f->items),
+		         "UID BODY.PEEK[HEADER.FIELDS (%.100s)]", field);
+	else
+		snprintf(f->items, sizeof(f->items), "UID BODY.PEEK[]");
 	for (size_t i = 0; i < count; i++)
 		add_want(f, s, &wants[i]);
-	return send_wants(c, IMAP_WANT_OWED, "UID BODY.PEEK[]");
+	return send_wants(c, IMAP_WANT_OWED, f->items);
+}
+
+int imap_message_fetch(struct imap_remote *c, const char *folder,
+                       const struct remote_want *wants, size_t count)
+{
+	return fetch(c, folder, wants, count, NULL);
+}
+
+int imap_message_fetch_heads(struct imap_remote *c, const char *folder,
+                             const char *field, const struct remote_want *wants,
+                             size_t count)
+{
+	return fetch(c, folder, wants, count, field);
 }
 
 static struct imap_want *find_owed(struct imap_fetches *f, uint32_t uid)
@@ -137,9 +157,10 @@ static int write_inline(struct imap_sink *sink, const struct imap_fetch *fetch)
 	return 0;
 }
 
-static bool is_trusted(const struct imap_want *w, uint64_t wire_size)
+static bool is_trusted(const struct imap_fetches *f, const struct imap_want *w,
+                       uint64_t wire_size)
 {
-	if (wire_size == w->claimed_size)
+	if (f->is_heads || wire_size == w->claimed_size)
 		return true;
 	return w->tries > 0 && wire_size == w->seen_size && wire_size > 0;
 }
@@ -170,7 +191,7 @@ static int take_body(struct imap_fetches *f, const struct imap_fetch *fetch,
 		if (err < 0)
 			return err;
 	}
-	if (is_trusted(w, sink->wire_size)) {
+	if (is_trusted(f, w, sink->wire_size)) {
 		give(f, w, out);
 		out->size = sink->size;
 		out->wire_size = sink->wire_size;
@@ -216,15 +237,13 @@ static int finish_command(struct imap_remote *c, const struct imap_response *r)
 		w->tag = 0;
 		if (w->state != IMAP_WANT_OWED)
 			continue;
-		if (r->code == IMAP_CODE_EXPUNGEISSUED)
+		bool is_told = r->code == IMAP_CODE_EXPUNGEISSUED;
+		bool is_alone = left == 1 && mine == 1;
+		if (is_told || (err == 0 && !is_perhaps_unseen(&c->session, w)))
 			settle(w, -ESTALE);
-		else if (err == 0 && is_perhaps_unseen(&c->session, w))
-			w->state = IMAP_WANT_SUSPECT;
-		else if (err == 0)
-			settle(w, -ESTALE);
-		else if (left == 1 && mine == 1)
+		else if (err != 0 && is_alone)
 			settle(w, -EIO);
-		else /* one of them is bad: ask for each alone */
+		else /* if err, one of them is bad: ask for each alone */
 			w->state = IMAP_WANT_SUSPECT;
 	}
 	return 0;
@@ -285,7 +304,7 @@ static int recheck(struct imap_remote *c)
 			continue;
 		auto_command struct imap_command fetch;
 		imap_command_init(&fetch, true, "UID FETCH ");
-		strbuf_printf(&fetch.text, "%u (UID BODY.PEEK[])", w->uid);
+		strbuf_printf(&fetch.text, "%u (%s)", w->uid, f->items);
 		err = imap_session_send(&c->session, &fetch, &w->tag);
 		if (err < 0)
 			return err;

@@ -6,7 +6,8 @@
  *	RESET	UIDVALIDITY is another, or UIDNEXT went back
  *	OLD	QRESYNC, CONDSTORE: what changed since the modseq, if any did
  *		neither: the flags of all; that is complete
- *	NEW	all above what is known, in windows of about PULL_MESSAGES
+ *	NEW	all above what is known, in windows of about PULL_MESSAGES; one
+ *		window is asked for at once with what OLD asks for
  *	AUDIT	the number of messages is not what it should be: the UIDs of
  *		all, by ESEARCH or else as OLD does it; that is complete
  *
@@ -179,14 +180,7 @@ int imap_pull_since(struct imap_remote *c, const char *folder, const char *mark)
 	return 0;
 }
 
-static int send(struct imap_remote *c, const char *text)
-{
-	auto_command struct imap_command command;
-	imap_command_init(&command, true, text);
-	return imap_session_send(&c->session, &command, &c->pull.tag);
-}
-
-static int send_old(struct imap_remote *c)
+static void add_old(struct imap_remote *c, struct strbuf *out)
 {
 	struct imap_pull *p = &c->pull;
 	char text[128], since[64] = "";
@@ -197,7 +191,7 @@ static int send_old(struct imap_remote *c)
 	snprintf(text, sizeof(text), "UID FETCH 1:%" PRIu32 " (UID FLAGS)%s",
 	         p->known_next - 1, since);
 	p->counted = 0;
-	return send(c, text);
+	imap_session_add(&c->session, text, out, &p->tag);
 }
 
 static uint64_t unlisted(const struct imap_pull *p,
@@ -224,7 +218,8 @@ static uint32_t choose_window(struct imap_pull *p, const struct imap_session *s)
 	return (uint32_t)(p->cursor.next + width - 1);
 }
 
-static int send_new(struct imap_remote *c)
+static void add_new(struct imap_remote *c, struct strbuf *out,
+                    unsigned *tag_out)
 {
 	struct imap_session *s = &c->session;
 	struct imap_pull *p = &c->pull;
@@ -241,10 +236,21 @@ static int send_new(struct imap_remote *c)
 	         "UID FETCH %" PRIu32 ":%s "
 	         "(UID FLAGS INTERNALDATE RFC822.SIZE%s)",
 	         p->cursor.next, last, object_id);
-	return send(c, text);
+	imap_session_add(s, text, out, tag_out);
 }
 
-static int send_audit(struct imap_remote *c)
+/* OLD, and NEW behind it, if that will be one window. */
+static void add_both(struct imap_remote *c, struct strbuf *out)
+{
+	struct imap_session *s = &c->session;
+	struct imap_pull *p = &c->pull;
+	add_old(c, out);
+	if (!p->is_plain && s->uid_next > p->cursor.next &&
+	    s->uid_next - p->cursor.next <= PULL_MESSAGES)
+		add_new(c, out, &p->ahead_tag);
+}
+
+static void add_audit(struct imap_remote *c, struct strbuf *out)
 {
 	struct imap_pull *p = &c->pull;
 	char text[128];
@@ -256,7 +262,7 @@ static int send_audit(struct imap_remote *c)
 	snprintf(text, sizeof(text),
 	         "UID SEARCH RETURN (ALL) UID %" PRIu32 ":%" PRIu32, first,
 	         last);
-	return send(c, text);
+	imap_session_add(&c->session, text, out, &p->tag);
 }
 
 /* Everything above known_next is listed: is all that is known still there? */
@@ -339,29 +345,45 @@ static void finish_step(struct imap_remote *c)
 	}
 }
 
+/* NEW was sent with OLD. */
+static void await_ahead(struct imap_remote *c)
+{
+	struct imap_pull *p = &c->pull;
+	p->tag = p->is_ahead_done ? 0 : p->ahead_tag;
+	p->ahead_tag = 0;
+	if (p->is_ahead_done)
+		finish_step(c);
+}
+
 /* Send the command of the step; NEW may find that there is none to send. */
 static int begin_step(struct imap_remote *c)
 {
 	struct imap_session *s = &c->session;
 	struct imap_pull *p = &c->pull;
+	auto_strbuf struct strbuf out = { 0 };
 	switch (p->step) {
 	case IMAP_PULL_OLD:
-		return send_old(c);
+		add_both(c, &out);
+		break;
 	case IMAP_PULL_NEW:
-		if (s->exists > 0 &&
-		    (s->uid_next == 0 || s->uid_next > p->cursor.next ||
-		     (!p->is_since && unlisted(p, s) > 0)))
-			return send_new(c);
-		finish_new(c);
-		return 0;
+		if (p->ahead_tag != 0)
+			await_ahead(c);
+		else if (s->exists > 0 &&
+		         (s->uid_next == 0 || s->uid_next > p->cursor.next ||
+		          (!p->is_since && unlisted(p, s) > 0)))
+			add_new(c, &out, &p->tag);
+		else
+			finish_new(c);
+		break;
 	case IMAP_PULL_AUDIT:
-		return send_audit(c);
+		add_audit(c, &out);
+		break;
 	case IMAP_PULL_NONE:
 	case IMAP_PULL_RESET:
 	case IMAP_PULL_DONE:
 		break;
 	}
-	return 0;
+	return out.len == 0 ? 0 : imap_session_write(s, out.bytes, out.len);
 }
 
 /* By hand, as there may be a million: snprintf() is half of a pull's time. */
@@ -378,12 +400,14 @@ static void set_key(struct imap_pull *p, uint32_t uid)
 	*at = '\0';
 }
 
-static uint64_t identity_of(const struct imap_pull *p,
-                            const struct imap_fetch *f)
+static void set_identity(const struct imap_pull *p, const struct imap_fetch *f,
+                         struct remote_change *out)
 {
-	if ((f->has & IMAP_FETCH_OBJECT_ID) != 0)
-		return digest_u64(f->object_id.bytes, f->object_id.len);
-	return p->identities | f->uid;
+	out->is_identity_everywhere = (f->has & IMAP_FETCH_OBJECT_ID) != 0;
+	out->identity =
+		out->is_identity_everywhere
+			? digest_u64(f->object_id.bytes, f->object_id.len)
+			: p->identities | f->uid;
 }
 
 /* An answer of FETCH: 1 and a change, or 0 if it is none. */
@@ -395,8 +419,9 @@ static int take_fetch(struct imap_remote *c, const struct imap_fetch *f,
 	unsigned facts = IMAP_FETCH_INTERNALDATE | IMAP_FETCH_SIZE;
 	if ((f->has & least) != least)
 		return 0;
+	bool is_asked = p->step == IMAP_PULL_NEW || p->ahead_tag != 0;
 	/* n:* names the last message even if it is below n. */
-	bool is_new = p->step == IMAP_PULL_NEW && (f->has & facts) != 0 &&
+	bool is_new = is_asked && (f->has & facts) != 0 &&
 	              f->uid >= p->cursor.next && f->uid <= p->window_last;
 	/* Flags are true, asked for or not. */
 	if (!is_new && (p->is_since || f->uid >= p->known_next))
@@ -415,7 +440,7 @@ static int take_fetch(struct imap_remote *c, const struct imap_fetch *f,
 	}
 	out->received_at = imap_date_parse(f->date);
 	out->claimed_size = f->size;
-	out->identity = identity_of(p, f);
+	set_identity(p, f, out);
 	p->given++;
 	p->cursor.count++;
 	if (f->uid >= p->seen_next && f->uid < UINT32_MAX)
@@ -483,18 +508,28 @@ static int take_response(struct imap_remote *c, const struct imap_response *r,
 			owe(p, REMOTE_GONE, r->text);
 		else
 			p->wants_audit = true;
-	} else if (r->kind == IMAP_ESEARCH && p->step == IMAP_PULL_AUDIT) {
+		return 0;
+	}
+	if (r->kind == IMAP_ESEARCH && p->step == IMAP_PULL_AUDIT) {
 		if (!is_sane(p, r->text)) {
 			log_warn("the server's ESEARCH makes no sense");
 			return -EPROTO;
 		}
 		owe(p, REMOTE_PRESENT, r->text);
-	} else if (imap_session_is_end(r, p->tag)) {
+		return 0;
+	}
+	bool is_end = imap_session_is_end(r, p->tag);
+	/* RFC 3501 5.5: the later of two may end first. */
+	bool is_ahead =
+		p->ahead_tag != 0 && imap_session_is_end(r, p->ahead_tag);
+	int err = is_end || is_ahead ? imap_session_error(r, "UID FETCH") : 0;
+	if (err < 0)
+		return err;
+	if (is_end) {
 		p->tag = 0;
-		int err = imap_session_error(r, "UID FETCH");
-		if (err < 0)
-			return err;
 		finish_step(c);
+	} else if (is_ahead) {
+		p->is_ahead_done = true;
 	}
 	return 0;
 }

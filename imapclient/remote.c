@@ -36,6 +36,8 @@ static int op_connect(struct remote *r)
 	if (err < 0)
 		snprintf(r->failure, sizeof(r->failure), "%s",
 		         c->session.report.text);
+	/* Mailutils does; it does not say who it is. */
+	r->may_redate = !imap_session_has(&c->session, IMAP_CAP_UIDPLUS);
 	return err;
 }
 
@@ -47,6 +49,16 @@ static void op_disconnect(struct remote *r)
 	imap_pull_release(&c->pull);
 	imap_fetches_release(&c->fetches);
 	imap_mark_release(&c->mark);
+}
+
+static int op_check(struct remote *r)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	if (c->session.conn == NULL)
+		return -EHOSTUNREACH;
+	imap_pull_release(&c->pull);
+	imap_fetches_release(&c->fetches);
+	return guarded(c, imap_check_answers(c));
 }
 
 static int op_list(struct remote *r)
@@ -88,6 +100,17 @@ static int op_fetch(struct remote *r, const char *folder,
 	if (c->session.conn == NULL)
 		return -EHOSTUNREACH;
 	return guarded(c, imap_message_fetch(c, folder, wants, count));
+}
+
+static int op_fetch_heads(struct remote *r, const char *folder,
+                          const char *field, const struct remote_want *wants,
+                          size_t count)
+{
+	struct imap_remote *c = imap_remote_of(r);
+	if (c->session.conn == NULL)
+		return -EHOSTUNREACH;
+	return guarded(c, imap_message_fetch_heads(c, folder, field, wants,
+	                                           count));
 }
 
 static int op_fetched(struct remote *r, int fd, struct remote_body *body_out)
@@ -249,11 +272,13 @@ static void op_free(struct remote *r)
 static const struct remote_ops ops = {
 	.connect = op_connect,
 	.disconnect = op_disconnect,
+	.check = op_check,
 	.list = op_list,
 	.list_next = op_list_next,
 	.pull = op_pull,
 	.next = op_next,
 	.fetch = op_fetch,
+	.fetch_heads = op_fetch_heads,
 	.fetched = op_fetched,
 	.buffered = op_buffered,
 	.wait = op_wait,

@@ -151,13 +151,25 @@ static bool parse_list(struct scan *s, struct imap_list *out)
 	return out->name.len > 0;
 }
 
+/* Where the parenthesis opens that the last one closes; NULL: nowhere. */
+static const char *last_open(const struct scan *s)
+{
+	unsigned depth = 0;
+	for (const char *p = s->end; p > s->p; p--) {
+		depth += p[-1] == ')';
+		if (p[-1] == '(' && depth > 0 && --depth == 0)
+			return p - 1;
+	}
+	return NULL;
+}
+
 /*
- * Mailutils does not quote a name with blanks in it.  What follows the name
- * has no parenthesis inside, so the name ends at the last one that opens.
+ * Mailutils does not quote a name with blanks in it.  What follows the name is
+ * in parentheses, so the name ends where those open.
  */
 static bool bare_status_name(struct scan *s, struct imap_text *out)
 {
-	const char *open = memrchr(s->p, '(', (size_t)(s->end - s->p));
+	const char *open = last_open(s);
 	if (open == NULL)
 		return false;
 	const char *end = open;
@@ -166,6 +178,15 @@ static bool bare_status_name(struct scan *s, struct imap_text *out)
 	*out = scan_text_between(s->p, end);
 	s->p = open;
 	return out->len > 0;
+}
+
+/* "(F2212ea87)" */
+static void status_id(struct scan *s, struct imap_text *out)
+{
+	const char *p = s->p;
+	if (scan_accept(s, '('))
+		*out = scan_atom(s);
+	s->p = p;
 }
 
 static bool parse_status(struct scan *s, struct imap_status *out)
@@ -183,6 +204,7 @@ static bool parse_status(struct scan *s, struct imap_status *out)
 		return false;
 	}
 	out->has = 0;
+	out->id = (struct imap_text){ 0 };
 	scan_skip_blanks(s);
 	if (!scan_accept(s, '('))
 		return false;
@@ -198,6 +220,8 @@ static bool parse_status(struct scan *s, struct imap_status *out)
 				out->has |= 1U << i;
 			s->p = p;
 		}
+		if (imap_text_is(name, "MAILBOXID"))
+			status_id(s, &out->id);
 		if (!scan_skip_value(s))
 			return false;
 	}
@@ -322,6 +346,16 @@ static const struct {
 	{ "RFC822", fetch_body },
 };
 
+/* The section is that which was asked for: nobody asks for two kinds. */
+static bool is_head_name(struct imap_text name)
+{
+	static const char start[] = "BODY[HEADER.FIELDS";
+	size_t len = sizeof(start) - 1;
+	struct imap_text head = { .bytes = name.bytes, .len = len };
+	return name.len > len && name.bytes[name.len - 1] == ']' &&
+	       imap_text_is(head, start);
+}
+
 /* One item's value, by its name. */
 static bool fetch_value(struct scan *s, struct imap_text name,
                         struct imap_fetch *f)
@@ -330,7 +364,7 @@ static bool fetch_value(struct scan *s, struct imap_text name,
 	     i++)
 		if (imap_text_is(name, fetch_items[i].name))
 			return fetch_items[i].parse(s, f);
-	return scan_skip_value(s);
+	return is_head_name(name) ? fetch_body(s, f) : scan_skip_value(s);
 }
 
 static bool parse_fetch(struct scan *s, struct imap_fetch *f)

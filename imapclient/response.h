@@ -98,7 +98,8 @@ enum imap_status_item {
 
 struct imap_status {
 	struct imap_text name;
-	unsigned has; /* 1 << enum imap_status_item */
+	unsigned has;        /* 1 << enum imap_status_item */
+	struct imap_text id; /* MAILBOXID (RFC 8474 4.3); empty: none */
 	uint64_t items[IMAP_STATUS_ITEMS];
 };
 
@@ -109,7 +110,7 @@ enum imap_fetch_item {
 	IMAP_FETCH_SIZE = 1 << 3,
 	IMAP_FETCH_MODSEQ = 1 << 4,
 	IMAP_FETCH_OBJECT_ID = 1 << 5, /* EMAILID or X-GM-MSGID */
-	IMAP_FETCH_BODY = 1 << 6,      /* body, or the missing literal */
+	IMAP_FETCH_BODY = 1 << 6,      /* body or head, or the literal */
 };
 
 struct imap_fetch {
@@ -164,7 +165,10 @@ int imap_response_parse(const char *line, size_t len, size_t streamed,
  */
 size_t imap_literal_find(const char *line, size_t len, uint64_t *size_out);
 
-/* Is text the beginning of a FETCH up to the literal of its BODY[]? */
+/*
+ * Is text the beginning of a FETCH up to the literal of its BODY[], or of its
+ * BODY[HEADER.FIELDS (…)]?
+ */
 bool imap_literal_is_body(const char *text, size_t len);
 
 /* The next atom of a list separated by blanks; false at its end. */

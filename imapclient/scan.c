@@ -242,6 +242,24 @@ size_t imap_literal_find(const char *line, size_t len, uint64_t *size_out)
 	return i - 1;
 }
 
+/* Does text end in BODY[HEADER.FIELDS (…)], without another ']' in it? */
+static bool is_head(const char *text, size_t len)
+{
+	static const char start[] = "BODY[HEADER.FIELDS";
+	size_t at = len - 1;
+	if (text[at] != ']')
+		return false;
+	while (at > 0 && text[at - 1] != ']' && text[at - 1] != '[')
+		at--;
+	size_t before = sizeof("BODY[") - 1;
+	if (at <= before || len - at + before < sizeof(start))
+		return false;
+	struct imap_text name = { .bytes = text + at - before,
+		                  .len = sizeof(start) - 1 };
+	return (name.bytes[-1] == ' ' || name.bytes[-1] == '(') &&
+	       imap_text_is(name, start);
+}
+
 bool imap_literal_is_body(const char *text, size_t len)
 {
 	static const char *const names[] = { "BODY[]", "RFC822" };
@@ -256,5 +274,5 @@ bool imap_literal_is_body(const char *text, size_t len)
 		    imap_text_is(tail, names[i]))
 			return true;
 	}
-	return false;
+	return is_head(text, len);
 }

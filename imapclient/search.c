@@ -17,25 +17,29 @@ void imap_uids_release(struct imap_uids *uids)
 	*uids = (struct imap_uids){ 0 };
 }
 
+static int add_number(struct imap_uids *uids, uint32_t uid)
+{
+	if (uids->count == RESULTS_MAX)
+		return -EPROTO;
+	if (uids->count == uids->capacity) {
+		uids->capacity = 2 * uids->capacity + 64;
+		uids->list = xrealloc(uids->list,
+		                      uids->capacity * sizeof(*uids->list));
+	}
+	assert(uids->list != NULL);
+	uids->list[uids->count++] = uid;
+	return 0;
+}
+
 static int add_numbers(struct imap_uids *uids, struct imap_text numbers)
 {
 	struct imap_text atom;
 	uint32_t uid, last;
-	while (imap_atom_next(&numbers, &atom)) {
-		if (!imap_seqset_next(&atom, &uid, &last))
-			continue;
-		if (uids->count == RESULTS_MAX)
-			return -EPROTO;
-		if (uids->count == uids->capacity) {
-			uids->capacity = 2 * uids->capacity + 64;
-			uids->list =
-				xrealloc(uids->list,
-			                 uids->capacity * sizeof(*uids->list));
-		}
-		assert(uids->list != NULL);
-		uids->list[uids->count++] = uid;
-	}
-	return 0;
+	int err = 0;
+	while (err == 0 && imap_atom_next(&numbers, &atom))
+		if (imap_seqset_next(&atom, &uid, &last))
+			err = add_number(uids, uid);
+	return err;
 }
 
 int imap_search(struct imap_session *s, const char *criteria,
@@ -59,22 +63,45 @@ int imap_search(struct imap_session *s, const char *criteria,
 	return err;
 }
 
+/*
+ * Which of a set are there?  Not by UID SEARCH UID: Mailutils takes the set for
+ * numbers in the folder.  FETCH says of what it speaks.
+ */
+static int find_some(struct imap_session *s, const char *set,
+                     struct imap_uids *present)
+{
+	auto_command struct imap_command c;
+	struct imap_response r;
+	unsigned tag;
+	imap_command_init(&c, true, "UID FETCH ");
+	strbuf_printf(&c.text, "%s (UID)", set);
+	int err = imap_session_send(s, &c, &tag);
+	while (err == 0) {
+		err = imap_session_read(s, NULL, &r);
+		if (err == 0 && r.kind == IMAP_FETCH &&
+		    (r.fetch.has & IMAP_FETCH_UID) != 0)
+			err = add_number(present, r.fetch.uid);
+		if (err == 0 && imap_session_is_end(&r, tag))
+			return imap_refusal(&r, "UID FETCH");
+	}
+	return err;
+}
+
 static int find_present(struct imap_session *s, const struct imap_items *items,
                         struct imap_uids *present)
 {
 	auto_free uint32_t *wanted = xcalloc(items->count + 1, sizeof(*wanted));
+	int err = 0;
 	for (size_t i = 0; i < items->count; i++)
 		wanted[i] = items->list[i].uid;
 	size_t count = imap_seqset_sort(wanted, items->count);
-	for (size_t from = 0; from < count;) {
-		auto_strbuf struct strbuf criteria = { 0 };
-		strbuf_puts(&criteria, "UID ");
-		from += imap_seqset_add(&criteria, wanted + from, count - from);
-		int err = imap_search(s, criteria.bytes, present);
-		if (err < 0)
-			return err;
+	for (size_t from = 0; from < count && err == 0;) {
+		auto_strbuf struct strbuf set = { 0 };
+		from += imap_seqset_add(&set, wanted + from, count - from);
+		err = find_some(s, set.bytes, present);
 	}
-	return 0;
+	present->count = imap_seqset_sort(present->list, present->count);
+	return err;
 }
 
 /* Both ascend: *at walks along. */

@@ -20,16 +20,21 @@
 #define THROTTLED_MS     (60 * 1000)
 #define THROTTLED_MAX_MS (15 * 60 * 1000)
 #define LITERALS_MAX     64 /* in one response */
+#define HURRIED_MS       (10 * 1000)
 
 static ssize_t source(void *arg, void *bytes, size_t size, int64_t deadline)
 {
 	struct imap_session *s = arg;
-	return conn_read(s->conn, bytes, size, deadline);
+	ssize_t n = conn_read(s->conn, bytes, size, deadline);
+	/* A message may be a bomb by nature: it comes without, the next time. */
+	s->is_compression_bad |= n == -EPROTO;
+	return n;
 }
 
 static int64_t next_deadline(const struct imap_session *s)
 {
-	return deadline_in(s->config->conn.timeout_ms);
+	int ms = s->config->conn.timeout_ms;
+	return deadline_in(s->is_hurried && ms > HURRIED_MS ? HURRIED_MS : ms);
 }
 
 void imap_session_init(struct imap_session *s, const struct imap_config *config,
@@ -62,7 +67,8 @@ void imap_session_close(struct imap_session *s)
 	unselect(s);
 	s->capabilities = s->enabled = 0;
 	s->inbox = (struct imap_glimpse){ 0 };
-	s->is_notified = s->has_other_news = false;
+	s->is_notified = s->has_other_news = s->is_hurried = false;
+	s->is_mailbox_id_bad = false;
 }
 
 static void log_words(const char *what, struct imap_text words)
@@ -157,9 +163,9 @@ static void note_throttling(struct imap_session *s,
                             const struct imap_response *r)
 {
 	static const char hint[] = "Suggested Backoff Time: ";
-	auto_free char *words =
-		strndup(r->text.len > 0 ? r->text.bytes : "", r->text.len);
-	const char *suggestion = words == NULL ? NULL : strstr(words, hint);
+	auto_strbuf struct strbuf words = { 0 };
+	imap_text_add(r->text, &words);
+	const char *suggestion = strstr(strbuf_text(&words), hint);
 	int64_t ms = THROTTLED_MS;
 	if (suggestion != NULL)
 		ms = strtoll(suggestion + sizeof(hint) - 1, NULL, 10);
@@ -437,6 +443,13 @@ int imap_session_send(struct imap_session *s, const struct imap_command *c,
 	return imap_session_write(s, text.bytes, text.len);
 }
 
+void imap_session_add(struct imap_session *s, const char *text,
+                      struct strbuf *out, unsigned *tag_out)
+{
+	*tag_out = ++s->last_tag;
+	strbuf_printf(out, "M%u %s\r\n", *tag_out, text);
+}
+
 static int finish(struct imap_session *s, unsigned tag, const char *what)
 {
 	struct imap_response r;
@@ -464,40 +477,9 @@ static int run_text(struct imap_session *s, const char *text, const char *what)
 	return imap_session_run(s, &c, what);
 }
 
-/* A refusal of what we can do without is no failure. */
-static int run_optional(struct imap_session *s, const char *text,
-                        const char *what)
+int imap_session_noop(struct imap_session *s)
 {
-	int err = run_text(s, text, what);
-	return err == -EACCES || err == -ENOENT ? 0 : err;
-}
-
-static int introduce(struct imap_session *s)
-{
-	auto_strbuf struct strbuf id = { 0 };
-	strbuf_printf(&id, "ID (\"name\" \"mailmount\" \"version\" \"%s\")",
-	              s->config->version);
-	return run_optional(s, id.bytes, "ID");
-}
-
-static int learn(struct imap_session *s)
-{
-	/* What libcurl was told before and behind the login is not trusted. */
-	int err = run_text(s, "CAPABILITY", "CAPABILITY");
-	/* Coremail (163, QQ) lets nobody select who did not do this first. */
-	if (err == 0 && imap_session_has(s, IMAP_CAP_ID))
-		err = introduce(s);
-	if (err == 0 && imap_session_has(s, IMAP_CAP_NAMESPACE))
-		err = run_optional(s, "NAMESPACE", "NAMESPACE");
-	if (err == 0 && s->names.prefix == NULL)
-		err = run_optional(s, "LIST \"\" \"\"", "LIST");
-	if (err != 0 || !imap_session_has(s, IMAP_CAP_ENABLE))
-		return err;
-	if (imap_session_has(s, IMAP_CAP_QRESYNC))
-		return run_optional(s, "ENABLE QRESYNC", "ENABLE");
-	if (imap_session_has(s, IMAP_CAP_CONDSTORE))
-		return run_optional(s, "ENABLE CONDSTORE", "ENABLE");
-	return 0;
+	return run_text(s, "NOOP", "NOOP");
 }
 
 int imap_session_open(struct imap_session *s)
@@ -506,7 +488,7 @@ int imap_session_open(struct imap_session *s)
 	if (err < 0)
 		return err;
 	reader_init(&s->reader, source, s);
-	err = learn(s);
+	err = imap_session_learn(s);
 	if (err == 0)
 		return 0;
 	if (err == -EACCES || err == -ENOENT)
@@ -551,7 +533,7 @@ int imap_session_refresh(struct imap_session *s)
 	if (s->selected == NULL)
 		return 0;
 	if (!imap_session_has(s, IMAP_CAP_UNSELECT))
-		return run_text(s, "NOOP", "NOOP");
+		return imap_session_noop(s);
 	int err = run_text(s, "UNSELECT", "UNSELECT");
 	if (err == 0)
 		unselect(s);

@@ -35,6 +35,7 @@ struct imap_session {
 	struct conn_report report;        /* of the last attempt */
 	struct reader reader;
 	struct strbuf line; /* a response that has literals */
+	bool is_hurried;    /* an answer is not awaited for long */
 	unsigned last_tag;
 	uint64_t last_alert; /* digest: an alert is logged once */
 	unsigned capabilities;
@@ -57,6 +58,9 @@ struct imap_session {
 	struct imap_glimpse inbox; /* when it was selected last */
 	/* The server wants no connection before; outlives this one. */
 	int64_t throttled_until;
+	bool is_mailbox_id_bad; /* MAILBOXID is nonsense there */
+	/* What it compressed could not be read; outlives this one. */
+	bool is_compression_bad;
 	/* What changed in others was told to someone who did not ask. */
 	bool is_notified, has_other_news;
 };
@@ -82,7 +86,14 @@ static inline bool imap_session_has(const struct imap_session *s,
 int imap_session_send(struct imap_session *s, const struct imap_command *c,
                       unsigned *tag_out);
 
-/* Send bytes of a command that is sent piecemeal. */
+/* The same of a command without literals: add it to out, for one write. */
+void imap_session_add(struct imap_session *s, const char *text,
+                      struct strbuf *out, unsigned *tag_out);
+
+/* learn.c: the end of imap_session_open(), when logged in. */
+int imap_session_learn(struct imap_session *s);
+
+/* Send bytes of such commands, or of one that is sent piecemeal. */
 int imap_session_write(struct imap_session *s, const char *bytes, size_t len);
 
 /* A literal of BODY[] that was taken off the stream. */
@@ -112,6 +123,9 @@ int imap_session_error(const struct imap_response *tagged, const char *what);
 /* Send, and read up to the end; 0 or the error. */
 int imap_session_run(struct imap_session *s, const struct imap_command *c,
                      const char *what);
+
+/* NOOP: what the server has to say, and whether it answers. */
+int imap_session_noop(struct imap_session *s);
 
 /* Open a folder, anew even if it is selected: the state above is fresh. */
 int imap_session_select(struct imap_session *s, const char *folder);

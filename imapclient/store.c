@@ -2,6 +2,7 @@
  * Flags: wishes that want the same are one set.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,9 +15,15 @@ int imap_open_for_change(struct imap_remote *c, const char *folder)
 {
 	struct imap_session *s = &c->session;
 	int err = 0;
-	if (s->selected == NULL || strcmp(s->selected, folder) != 0)
+	/* What could not be changed when it was selected, can be now perhaps. */
+	if (s->selected == NULL || strcmp(s->selected, folder) != 0 ||
+	    s->is_read_only)
 		err = imap_session_select(s, folder);
-	return err == 0 && s->is_read_only ? -EROFS : err;
+	if (err < 0 || !s->is_read_only)
+		return err;
+	(void)snprintf(s->words, sizeof(s->words),
+	               "the server opens it for reading only");
+	return -EROFS;
 }
 
 static int compare_wants(const struct remote_wish *a,

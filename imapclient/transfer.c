@@ -65,30 +65,39 @@ static int expunge(struct imap_session *s, const struct imap_items *items)
 	return 0;
 }
 
-static bool is_any_open(const struct imap_items *items)
+/* Those with this fate, in a list of their own. */
+static void pick(const struct imap_items *items, enum remote_fate fate,
+                 struct imap_items *out)
 {
+	out->list = xcalloc(items->count + 1, sizeof(*out->list));
 	for (size_t i = 0; i < items->count; i++) {
-		if (items->list[i].wish->fate == REMOTE_UNKNOWN)
-			return true;
+		if (items->list[i].wish->fate == fate)
+			out->list[out->count++] = items->list[i];
 	}
-	return false;
 }
 
+/*
+ * One after the other: Dovecot 2.3 answers OK to a UID EXPUNGE that came with
+ * the STORE before it, and expunges nothing, if others expunge at that time.
+ */
 static int remove_items(struct imap_session *s, const struct imap_items *items)
 {
 	struct imap_flight f = { .s = s };
-	const struct imap_verb verbs[] = {
-		mark_deleted,
-		{ "UID EXPUNGE", "", NULL, true },
-	};
-	bool has_uidplus = imap_session_has(s, IMAP_CAP_UIDPLUS);
-	int err = imap_flight_send(&f, items->list, items->count, verbs,
-	                           has_uidplus ? 2 : 1);
+	const struct imap_verb expunge_them = { "UID EXPUNGE", "", NULL, true };
+	auto_items struct imap_items marked = { 0 };
+	int err = imap_flight_send(&f, items->list, items->count, &mark_deleted,
+	                           1);
 	if (err == 0)
 		err = imap_flight_land(&f, 0);
-	if (err < 0 || has_uidplus || !is_any_open(items))
+	if (err < 0)
 		return err;
-	return expunge(s, items);
+	pick(items, REMOTE_UNKNOWN, &marked);
+	if (marked.count == 0)
+		return 0;
+	if (!imap_session_has(s, IMAP_CAP_UIDPLUS))
+		return expunge(s, items);
+	err = imap_flight_send(&f, marked.list, marked.count, &expunge_them, 1);
+	return err < 0 ? err : imap_flight_land(&f, 0);
 }
 
 /* What is gone is as good as removed, if its key could be of this folder. */
@@ -115,17 +124,6 @@ int imap_transfer_remove(struct imap_remote *c, const char *folder,
 	for (size_t i = 0; i < count && err == 0; i++)
 		forgive(s, &wishes[i]);
 	return err;
-}
-
-/* Those with this fate, in a list of their own. */
-static void pick(const struct imap_items *items, enum remote_fate fate,
-                 struct imap_items *out)
-{
-	out->list = xcalloc(items->count + 1, sizeof(*out->list));
-	for (size_t i = 0; i < items->count; i++) {
-		if (items->list[i].wish->fate == fate)
-			out->list[out->count++] = items->list[i];
-	}
 }
 
 /*

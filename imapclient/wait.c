@@ -25,17 +25,12 @@
 /* RFC 2177 3 asks for 29 minutes: servers may log out who is idle for 30. */
 #define RENEW_MS (28 * 60 * 1000)
 
-/* poll(2) does not count the time a machine is suspended: look so often. */
-#define LOOK_MS      (30 * 1000)
-#define SUSPENDED_MS 5000
-
 /* The STATUS option names each mailbox in a hundred bytes. */
 #define NOTIFY_STATUS_MAX 500
 
 struct watch {
 	unsigned tag; /* of the IDLE under way; 0: none */
 	int64_t renew_at;
-	int64_t suspended_ms; /* what clock_suspended_ms() was */
 };
 
 static bool is_notifying(const struct imap_session *s)
@@ -124,17 +119,20 @@ static int begin_idle(struct imap_remote *c, struct watch *w)
 	return err;
 }
 
+/* The connection may have died long ago, and others wait for the end. */
 static int end_idle(struct imap_remote *c, struct watch *w)
 {
 	struct imap_response r;
 	unsigned tag = w->tag;
 	w->tag = 0;
+	c->session.is_hurried = true;
 	int err = imap_session_write(&c->session, "DONE\r\n", 6);
 	while (err == 0) {
 		err = hear(c, &r);
 		if (err == 0 && imap_session_is_end(&r, tag))
-			return 0;
+			break;
 	}
+	c->session.is_hurried = false;
 	return err;
 }
 
@@ -159,7 +157,6 @@ static int begin(struct imap_remote *c, struct watch *w)
 {
 	struct imap_session *s = &c->session;
 	w->renew_at = deadline_in(RENEW_MS);
-	w->suspended_ms = clock_suspended_ms();
 	if (!imap_session_has(s, IMAP_CAP_IDLE))
 		return 0;
 	int err = select_inbox(s);
@@ -168,17 +165,18 @@ static int begin(struct imap_remote *c, struct watch *w)
 	return s->has_news ? 0 : begin_idle(c, w);
 }
 
+int imap_check_answers(struct imap_remote *c)
+{
+	c->session.is_hurried = true;
+	int err = imap_session_noop(&c->session);
+	c->session.is_hurried = false;
+	return err;
+}
+
 /* Show the server that we are there, and see whether it is. */
 static int renew(struct imap_remote *c, struct watch *w)
 {
-	auto_command struct imap_command noop;
-	imap_command_init(&noop, true, "NOOP");
-	bool was_suspended =
-		clock_suspended_ms() - w->suspended_ms >= SUSPENDED_MS;
-	int err = w->tag != 0 ? end_idle(c, w)
-	                      : imap_session_run(&c->session, &noop, "NOOP");
-	if (err == 0 && was_suspended)
-		c->session.has_other_news = true;
+	int err = w->tag != 0 ? end_idle(c, w) : imap_check_answers(c);
 	return err < 0 ? err : begin(c, w);
 }
 
@@ -224,17 +222,14 @@ static int listen(struct imap_remote *c, struct watch *w, int64_t deadline,
 		int n = take_news(c, folder_out);
 		if (n != 0)
 			return n;
-		int64_t until = sooner(deadline, sooner(w->renew_at,
-		                                        deadline_in(LOOK_MS)));
-		int err = await(c, until, &event);
+		int err = await(c, sooner(deadline, w->renew_at), &event);
 		if (err == 0 && event == EVENT_BYTES)
 			err = hear(c, &r);
 		if (err < 0)
 			return err;
 		if (event == EVENT_WAKE || clock_now_ms() >= deadline)
 			return 0;
-		if (clock_now_ms() >= w->renew_at ||
-		    clock_suspended_ms() - w->suspended_ms >= SUSPENDED_MS)
+		if (clock_now_ms() >= w->renew_at)
 			err = renew(c, w);
 		if (err < 0)
 			return err;

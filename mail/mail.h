@@ -16,6 +16,7 @@ enum mail_flag {
 	MAIL_SEEN = 1 << 4,      /* S  \Seen */
 	MAIL_DELETED = 1 << 5,   /* T  \Deleted */
 };
+#define MAIL_FLAGS 0x3fU /* all of them */
 
 /* What a folder is, as a set of bits; RFC 6154 names the uses. */
 enum mail_folder_attribute {

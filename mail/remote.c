@@ -55,6 +55,13 @@ void remote_disconnect(struct remote *r)
 	r->ops->disconnect(r);
 }
 
+int remote_check(struct remote *r)
+{
+	if (r->ops->check == NULL)
+		return 0;
+	return traced("check", "", r->ops->check(r));
+}
+
 int remote_list(struct remote *r)
 {
 	return traced("list", "", r->ops->list(r));
@@ -80,6 +87,15 @@ int remote_fetch(struct remote *r, const char *folder,
                  const struct remote_want *wants, size_t count)
 {
 	return traced("fetch", folder, r->ops->fetch(r, folder, wants, count));
+}
+
+int remote_fetch_heads(struct remote *r, const char *folder, const char *field,
+                       const struct remote_want *wants, size_t count)
+{
+	if (r->ops->fetch_heads == NULL)
+		return -EOPNOTSUPP;
+	return traced("heads", folder,
+	              r->ops->fetch_heads(r, folder, field, wants, count));
 }
 
 int remote_fetched(struct remote *r, int fd, struct remote_body *body_out)
@@ -157,6 +173,7 @@ int remote_move(struct remote *r, const char *folder, const char *target,
 int remote_mark(struct remote *r, const char *folder,
                 char mark_out[REMOTE_CURSOR_MAX + 1])
 {
+	r->refusal[0] = '\0';
 	if (r->ops->mark == NULL)
 		return -EOPNOTSUPP;
 	return traced("mark", folder, r->ops->mark(r, folder, mark_out));

@@ -27,7 +27,9 @@
  *	-EHOSTUNREACH	no connection, or it was lost	session
  *	-ETIMEDOUT	the server stopped answering	session
  *	-ECANCELED	remote_abort() was called	session
- *	-EKEYREJECTED	TLS or credentials refused;
+ *	-ENOKEY		no trust in the server, or no
+ *			secret for it, as yet		session
+ *	-EKEYREJECTED	credentials refused;
  *			only the user can mend it	account
  *
  * and of what writes, all of the scope of what was to be written:
@@ -74,6 +76,8 @@ struct remote_folder {
 	 * changed between the two.  "": not told.
 	 */
 	const char *state;
+	/* The same for the same folder, whatever it is called; "": not told. */
+	const char *id;
 };
 
 enum remote_change_kind {
@@ -81,7 +85,7 @@ enum remote_change_kind {
 	REMOTE_MESSAGE, /* a message, all its facts given */
 	REMOTE_FLAGS,   /* a known key: flags and keywords as they are now */
 	REMOTE_PRESENT, /* a known key is still there */
-	REMOTE_GONE,    /* a key is no longer there */
+	REMOTE_GONE,    /* a key that was there at the cursor is so no longer */
 };
 
 struct remote_change {
@@ -98,6 +102,8 @@ struct remote_change {
 	 * may share it.
 	 */
 	uint64_t identity;
+	/* Copies in other folders have the same, and nothing else has. */
+	bool is_identity_everywhere;
 };
 
 /* How far a folder is known. */
@@ -168,6 +174,7 @@ struct remote;
 struct remote_ops {
 	int (*connect)(struct remote *r);
 	void (*disconnect)(struct remote *r);
+	int (*check)(struct remote *r); /* may be NULL */
 	int (*list)(struct remote *r);
 	int (*list_next)(struct remote *r, struct remote_folder *folder_out);
 	int (*pull)(struct remote *r, const char *folder, const char *cursor);
@@ -175,6 +182,9 @@ struct remote_ops {
 	            struct remote_cursor *cursor_out);
 	int (*fetch)(struct remote *r, const char *folder,
 	             const struct remote_want *wants, size_t count);
+	int (*fetch_heads)(struct remote *r, const char *folder,
+	                   const char *field, const struct remote_want *wants,
+	                   size_t count);
 	int (*fetched)(struct remote *r, int fd, struct remote_body *body_out);
 	size_t (*buffered)(struct remote *r); /* may be NULL: none */
 	int (*wait)(struct remote *r, int64_t deadline,
@@ -206,9 +216,11 @@ struct remote {
 	unsigned abilities; /* enum remote_ability; never changes */
 	struct wake wake;   /* ends remote_wait() */
 	struct wake abort;  /* ends every wait */
+	/* Since connect: what is appended may get another date than was told. */
+	bool may_redate;
 	/* Why the last connect failed, one line for the user; "" if it did not. */
 	char failure[256];
-	/* The server's words when it last refused a call about a folder. */
+	/* The server's words when it last refused a call about a folder, a mark. */
 	char refusal[160];
 };
 
@@ -231,6 +243,12 @@ int remote_connect(struct remote *r);
 void remote_disconnect(struct remote *r);
 
 /*
+ * Does the server still answer?  For when the connection may have died unseen:
+ * the answer is not awaited for long.  Results still owed are lost.
+ */
+int remote_check(struct remote *r);
+
+/*
  * Begin to list the folders; every folder comes once, parents need not.
  * Levels that hold no mail may be given as NOSELECT or left out.
  */
@@ -241,6 +259,8 @@ int remote_list_next(struct remote *r, struct remote_folder *folder_out);
 
 /*
  * Begin to learn what changed in a folder since cursor; "" for all of it.
+ * What came since is named in a MESSAGE if it is still there, and else in
+ * nothing: also if it is known by what append, copy or move told.
  * One pull gives at most some ten thousand messages, so that others get their
  * turn: see remote_cursor.more.
  */
@@ -264,6 +284,14 @@ int remote_next(struct remote *r, struct remote_change *change_out,
  */
 int remote_fetch(struct remote *r, const char *folder,
                  const struct remote_want *wants, size_t count);
+
+/*
+ * The same for no more of each than one field of its head: what comes is that
+ * field, as often as it is there, or more of the head, or all of the message.
+ * Not while bodies are owed; nor the reverse.
+ */
+int remote_fetch_heads(struct remote *r, const char *folder, const char *field,
+                       const struct remote_want *wants, size_t count);
 
 /*
  * Receive the next body into fd, an empty file, with LF line ends.  Returns 1
@@ -309,7 +337,10 @@ int remote_move(struct remote *r, const char *folder, const char *target,
 int remote_remove(struct remote *r, const char *folder,
                   struct remote_wish *wishes, size_t count);
 
-/* Where a folder is now: what comes later is after the mark. */
+/*
+ * Where a folder is now: what comes later is after the mark.  A refusal is told
+ * in r->refusal as well.
+ */
 int remote_mark(struct remote *r, const char *folder,
                 char mark_out[REMOTE_CURSOR_MAX + 1]);
 

@@ -23,6 +23,7 @@
 
 #include <curl/curl.h>
 
+#include "net/deflate.h"
 #include "net/failure.h"
 #include "net/login.h"
 #include "net/secret.h"
@@ -46,6 +47,7 @@ struct conn {
 	bool is_logged_in;
 	int timeout_ms;
 	struct login login;
+	struct deflate *deflate; /* NULL: what is sent is what is said */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -297,7 +299,7 @@ static int settle(struct conn *c, const struct conn_config *config,
 	c->fd = fd;
 	c->is_logged_in = true;
 	if (config->security != CONN_PLAIN && !r->has_tls)
-		return failure_say(config, CONN_STEP_TLS, -EKEYREJECTED,
+		return failure_say(config, CONN_STEP_TLS, -ENOKEY,
 		                   "the connection has no TLS", r);
 	r->failed = CONN_STEP_DONE;
 	return 0;
@@ -339,7 +341,7 @@ static int hear(struct conn *c, int64_t deadline, char line[LINE_SIZE])
 static int say_and_hear(struct conn *c, const char *command, const char *what,
                         int64_t deadline)
 {
-	char line[LINE_SIZE];
+	char line[LINE_SIZE] = "";
 	struct strbuf text = { 0 };
 	strbuf_printf(&text, "%s %s\r\n", command, what);
 	int err = conn_write(c, text.bytes, text.len, deadline);
@@ -457,8 +459,9 @@ static int await(struct conn *c, short events, int64_t deadline)
 	return n > 0 ? 0 : -ETIMEDOUT;
 }
 
-ssize_t conn_read(struct conn *c, void *bytes, size_t size, int64_t deadline)
+static ssize_t receive(void *arg, void *bytes, size_t size, int64_t deadline)
 {
+	struct conn *c = arg;
 	for (;;) {
 		size_t n = 0;
 		CURLcode code = curl_easy_recv(c->easy, bytes, size, &n);
@@ -472,7 +475,15 @@ ssize_t conn_read(struct conn *c, void *bytes, size_t size, int64_t deadline)
 	}
 }
 
-int conn_write(struct conn *c, const void *bytes, size_t len, int64_t deadline)
+ssize_t conn_read(struct conn *c, void *bytes, size_t size, int64_t deadline)
+{
+	if (c->deflate == NULL)
+		return receive(c, bytes, size, deadline);
+	return deflate_read(c->deflate, receive, c, bytes, size, deadline);
+}
+
+static int send_all(struct conn *c, const void *bytes, size_t len,
+                    int64_t deadline)
 {
 	const char *at = bytes;
 	while (len > 0) {
@@ -489,6 +500,20 @@ int conn_write(struct conn *c, const void *bytes, size_t len, int64_t deadline)
 	return 0;
 }
 
+int conn_write(struct conn *c, const void *bytes, size_t len, int64_t deadline)
+{
+	auto_strbuf struct strbuf small = { 0 };
+	if (c->deflate == NULL)
+		return send_all(c, bytes, len, deadline);
+	deflate_write(c->deflate, bytes, len, &small);
+	return send_all(c, small.bytes, small.len, deadline);
+}
+
+void conn_compress(struct conn *c, const void *bytes, size_t len)
+{
+	c->deflate = deflate_new(bytes, len);
+}
+
 int conn_fd(const struct conn *c)
 {
 	return c->fd;
@@ -497,7 +522,8 @@ int conn_fd(const struct conn *c)
 size_t conn_buffered(const struct conn *c)
 {
 	int count = 0;
-	return ioctl(c->fd, FIONREAD, &count) < 0 ? 0 : (size_t)count;
+	size_t here = c->deflate != NULL ? deflate_buffered(c->deflate) : 0;
+	return ioctl(c->fd, FIONREAD, &count) < 0 ? here : here + (size_t)count;
 }
 
 void conn_close(struct conn *c)
@@ -510,6 +536,7 @@ void conn_close(struct conn *c)
 	(void)curl_multi_remove_handle(c->multi, c->easy);
 	curl_easy_cleanup(c->easy);
 	(void)curl_multi_cleanup(c->multi);
+	deflate_free(c->deflate);
 	free(c);
 }
 

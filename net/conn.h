@@ -78,25 +78,33 @@ struct conn;
  * *report_out is always filled.
  *
  * Returns 0, -EHOSTUNREACH (no address, no connection, or it was lost),
- * -ETIMEDOUT, -EPROTO (not a mail server), -EKEYREJECTED (certificate, TLS or
- * credentials refused, or no secret to be had), -ECANCELED.
+ * -ETIMEDOUT, -EPROTO (not a mail server), -ENOKEY (certificate or TLS not
+ * as it must be, or no secret to be had), -EKEYREJECTED (the server refuses the
+ * credentials), -ECANCELED.
  */
 int conn_open(const struct conn_config *config, struct wake *abort,
               struct conn **conn_out, struct conn_report *report_out);
 
 /*
  * Read what is there, waiting for the first byte.  Returns the count (> 0),
- * -EHOSTUNREACH (closed or lost), -ETIMEDOUT, -ECANCELED.
+ * -EHOSTUNREACH (closed or lost), -ETIMEDOUT, -ECANCELED; where it is
+ * compressed, -EPROTO for what makes no sense or would be far too much.
  */
 ssize_t conn_read(struct conn *c, void *bytes, size_t size, int64_t deadline);
 
 /* Write all of it.  Returns 0 or the errors of conn_read(). */
 int conn_write(struct conn *c, const void *bytes, size_t len, int64_t deadline);
 
-/* The socket, to poll for input.  TLS may hold bytes poll does not see. */
+/*
+ * From now on all is compressed, both ways (RFC 4978).  The bytes were read
+ * already, and belong to that.
+ */
+void conn_compress(struct conn *c, const void *bytes, size_t len);
+
+/* The socket, to poll for input.  TLS and zlib may hold what poll does not see. */
 int conn_fd(const struct conn *c);
 
-/* Bytes that came and were not read: about, for some are TLS's own. */
+/* Bytes that came and were not read: about, for some are TLS's or zlib's. */
 size_t conn_buffered(const struct conn *c);
 
 /* At once, without a word to the server.  NULL is fine. */

@@ -17,14 +17,14 @@ static const struct cause {
 	{ CURLE_COULDNT_RESOLVE_PROXY, CONN_STEP_RESOLVE, -EHOSTUNREACH, NULL },
 	{ CURLE_COULDNT_CONNECT, CONN_STEP_CONNECT, -EHOSTUNREACH, NULL },
 	{ CURLE_PROXY, CONN_STEP_CONNECT, -EHOSTUNREACH, NULL },
-	{ CURLE_SSL_CONNECT_ERROR, CONN_STEP_TLS, -EKEYREJECTED, NULL },
-	{ CURLE_PEER_FAILED_VERIFICATION, CONN_STEP_TLS, -EKEYREJECTED, NULL },
-	{ CURLE_SSL_CACERT_BADFILE, CONN_STEP_TLS, -EKEYREJECTED, NULL },
-	{ CURLE_SSL_CERTPROBLEM, CONN_STEP_TLS, -EKEYREJECTED, NULL },
-	{ CURLE_SSL_CIPHER, CONN_STEP_TLS, -EKEYREJECTED, NULL },
-	{ CURLE_SSL_PINNEDPUBKEYNOTMATCH, CONN_STEP_TLS, -EKEYREJECTED,
+	{ CURLE_SSL_CONNECT_ERROR, CONN_STEP_TLS, -ENOKEY, NULL },
+	{ CURLE_PEER_FAILED_VERIFICATION, CONN_STEP_TLS, -ENOKEY, NULL },
+	{ CURLE_SSL_CACERT_BADFILE, CONN_STEP_TLS, -ENOKEY, NULL },
+	{ CURLE_SSL_CERTPROBLEM, CONN_STEP_TLS, -ENOKEY, NULL },
+	{ CURLE_SSL_CIPHER, CONN_STEP_TLS, -ENOKEY, NULL },
+	{ CURLE_SSL_PINNEDPUBKEYNOTMATCH, CONN_STEP_TLS, -ENOKEY,
 	  "the server's key is not the one of tls-pin" },
-	{ CURLE_USE_SSL_FAILED, CONN_STEP_TLS, -EKEYREJECTED,
+	{ CURLE_USE_SSL_FAILED, CONN_STEP_TLS, -ENOKEY,
 	  "the server does not offer STARTTLS, or refuses it" },
 	{ CURLE_WEIRD_SERVER_REPLY, CONN_STEP_LOGIN, -EPROTO,
 	  "the answer is not what a mail server says" },
@@ -217,7 +217,7 @@ int failure_say_code(const struct conn_config *config, const struct failure *f,
 	/* Once TLS is up they would pass for its server's (CVE-2021-22947). */
 	if (f->code == CURLE_WEIRD_SERVER_REPLY && f->login->has_asked_tls &&
 	    f->step == CONN_STEP_TLS)
-		return failure_say(config, CONN_STEP_TLS, -EKEYREJECTED,
+		return failure_say(config, CONN_STEP_TLS, -ENOKEY,
 		                   "more was said behind the answer to "
 		                   "STARTTLS, ahead of TLS",
 		                   r);

@@ -38,7 +38,7 @@ static int refuse(const struct why *why, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(why->text, why->size, format, args);
 	va_end(args);
-	return -EKEYREJECTED;
+	return -ENOKEY;
 }
 
 /*

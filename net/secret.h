@@ -17,7 +17,7 @@
  * environment, standard input /dev/null; only the first line it prints counts.
  * The caller wipes *secret_out with strbuf_wipe().
  *
- * Returns 0, -EKEYREJECTED and one line in why (size bytes) that names the
+ * Returns 0, -ENOKEY and one line in why (size bytes) that names the
  * command or file but never what it printed, -ETIMEDOUT, or -ECANCELED.
  */
 int secret_get(const struct conn_config *config, struct wake *abort,

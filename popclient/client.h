@@ -38,6 +38,7 @@ struct pop_fetches {
 	struct pop_want *wants;
 	size_t count, capacity;
 	size_t at, asked;
+	bool is_heads;                /* TOP, where there is such */
 	char key[REMOTE_KEY_MAX + 1]; /* of the body given last */
 };
 
@@ -65,7 +66,7 @@ void pop_pull_end(struct pop_pull *pull);
 void pop_pull_release(struct pop_pull *pull);
 
 int pop_message_fetch(struct pop_remote *c, const struct remote_want *wants,
-                      size_t count);
+                      size_t count, bool is_heads);
 int pop_message_fetched(struct pop_remote *c, int fd,
                         struct remote_body *body_out);
 void pop_fetches_release(struct pop_fetches *fetches);

@@ -39,6 +39,19 @@ static void add_want(struct pop_remote *c, const struct remote_want *want)
 	};
 }
 
+static void add_command(struct strbuf *lines, bool is_head, uint32_t number)
+{
+	if (is_head)
+		strbuf_printf(lines, "TOP %u 0\r\n", number);
+	else
+		strbuf_printf(lines, "RETR %u\r\n", number);
+}
+
+static bool asks_for_heads(const struct pop_remote *c)
+{
+	return c->fetches.is_heads && pop_session_may(&c->session, POP_CAP_TOP);
+}
+
 /* Keep as many under way as the server takes. */
 static int ask(struct pop_remote *c)
 {
@@ -49,7 +62,8 @@ static int ask(struct pop_remote *c)
 	for (; f->asked < f->count && count < room; f->asked++) {
 		if (f->wants[f->asked].number == 0)
 			continue;
-		strbuf_printf(&lines, "RETR %u\r\n", f->wants[f->asked].number);
+		add_command(&lines, asks_for_heads(c),
+		            f->wants[f->asked].number);
 		count++;
 	}
 	return count > 0 ? pop_session_send(&c->session, lines.bytes, count)
@@ -57,11 +71,28 @@ static int ask(struct pop_remote *c)
 }
 
 int pop_message_fetch(struct pop_remote *c, const struct remote_want *wants,
-                      size_t count)
+                      size_t count, bool is_heads)
 {
+	c->fetches.is_heads = is_heads;
 	for (size_t i = 0; i < count; i++)
 		add_want(c, &wants[i]);
 	return ask(c);
+}
+
+/*
+ * Where there is no CAPA, a refusal may tell that there is no TOP; nothing else
+ * is under way then.
+ */
+static int ask_for_all(struct pop_remote *c, const struct pop_want *want,
+                       struct pop_answer *answer_io)
+{
+	auto_strbuf struct strbuf line = { 0 };
+	if (answer_io->is_ok || c->session.has_capabilities ||
+	    !asks_for_heads(c))
+		return 0;
+	add_command(&line, false, want->number);
+	int err = pop_session_send(&c->session, line.bytes, 1);
+	return err < 0 ? err : pop_session_answer(&c->session, answer_io);
 }
 
 static int receive(struct pop_remote *c, const struct pop_want *want, int fd,
@@ -70,10 +101,14 @@ static int receive(struct pop_remote *c, const struct pop_want *want, int fd,
 	struct pop_answer answer;
 	struct pop_sink sink = { .fd = fd, .claimed = want->claimed };
 	int err = pop_session_answer(&c->session, &answer);
+	if (err == 0)
+		err = ask_for_all(c, want, &answer);
 	if (err < 0)
 		return err;
 	if (!answer.is_ok) {
-		err = pop_session_error(&answer, "RETR", -EIO);
+		err = pop_session_error(&answer,
+		                        asks_for_heads(c) ? "TOP" : "RETR",
+		                        -EIO);
 		out->err = err == -EIO ? err : 0;
 		return out->err == 0 ? err : 0;
 	}

@@ -105,6 +105,7 @@ static int op_list_next(struct remote *r, struct remote_folder *folder_out)
 		.name = "INBOX",
 		.count = (int64_t)c->drop.count,
 		.state = c->drop.state,
+		.id = "",
 	};
 	return 1;
 }
@@ -125,15 +126,32 @@ static int op_next(struct remote *r, struct remote_change *change_out,
 	return guarded(c, pop_pull_next(c, change_out, cursor_out));
 }
 
-static int op_fetch(struct remote *r, const char *folder,
-                    const struct remote_want *wants, size_t count)
+static int fetch(struct remote *r, const char *folder,
+                 const struct remote_want *wants, size_t count, bool is_heads)
 {
 	struct pop_remote *c = pop_remote_of(r);
 	if (!is_inbox(folder))
 		return -ENOENT;
 	bool is_more = c->fetches.at < c->fetches.count;
 	int err = is_more ? 0 : prepare(c);
-	return guarded(c, err < 0 ? err : pop_message_fetch(c, wants, count));
+	if (err == 0)
+		err = pop_message_fetch(c, wants, count, is_heads);
+	return guarded(c, err);
+}
+
+static int op_fetch(struct remote *r, const char *folder,
+                    const struct remote_want *wants, size_t count)
+{
+	return fetch(r, folder, wants, count, false);
+}
+
+/* A head comes as a whole. */
+static int op_fetch_heads(struct remote *r, const char *folder,
+                          const char *field, const struct remote_want *wants,
+                          size_t count)
+{
+	(void)field;
+	return fetch(r, folder, wants, count, true);
 }
 
 static int op_fetched(struct remote *r, int fd, struct remote_body *body_out)
@@ -216,6 +234,7 @@ static const struct remote_ops ops = {
 	.pull = op_pull,
 	.next = op_next,
 	.fetch = op_fetch,
+	.fetch_heads = op_fetch_heads,
 	.fetched = op_fetched,
 	.buffered = op_buffered,
 	.wait = op_wait,

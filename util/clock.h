@@ -2,6 +2,11 @@
  * Time.  Everything that waits does so until a deadline: a point of the
  * monotonic clock (CLOCK_BOOTTIME, so that a suspended machine's time counts)
  * in milliseconds.  Wall time is only ever written into files.
+ *
+ * In builds with -Dfault_points=true MAILMOUNT_CLOCK_RATE=N makes it run N
+ * times as fast, from 1 to 1000, so that a test need not sleep; and
+ * MAILMOUNT_SUSPENDED=FILE adds the milliseconds in it, an int64_t, as if the
+ * machine had been suspended for so long.
  */
 #ifndef UTIL_CLOCK_H
 #define UTIL_CLOCK_H

@@ -82,3 +82,32 @@ void fake_account_free(struct fake_account *a)
 	fake_release(a);
 	arena = NULL;
 }
+
+void fake_has_ids(struct fake_account *a)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	a->has_ids = true;
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void fake_plain(struct fake_account *a)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	a->is_plain = true;
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void fake_chunk(struct fake_account *a, size_t count)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	a->chunk = count;
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void fake_folder_ids(struct fake_account *a)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; i < FAKE_FOLDERS_MAX; i++)
+		a->folders[i].id = ++a->validity;
+	(void)pthread_mutex_unlock(&a->lock);
+}

@@ -14,7 +14,8 @@
 
 struct fake_message {
 	uint64_t number;
-	uint64_t size; /* with LF */
+	uint64_t identity; /* the same when it is moved */
+	uint64_t size;     /* with LF */
 	uint64_t wire_size;
 	char *body; /* NULL: made from the number */
 	unsigned flags;
@@ -33,6 +34,7 @@ struct fake_folder {
 	uint64_t next;     /* number; rises over resets too */
 	uint64_t validity; /* changes with a reset */
 	uint64_t clock;    /* rises with every change */
+	uint64_t id;       /* the same for ever; told if the account tells */
 };
 
 /* One change by a writing call, with its own copies of everything. */
@@ -54,7 +56,8 @@ struct fake_account {
 	struct fake_folder folders[FAKE_FOLDERS_MAX];
 	uint64_t validity; /* last given */
 	size_t chunk;
-	bool is_plain, is_held, is_untold;
+	int64_t date; /* of all that is appended; 0: what was told */
+	bool is_plain, is_held, is_untold, is_unlisted, has_ids;
 	uint64_t size_limit; /* 0: none */
 	int calls[FAKE_OPS];
 	int wishes[FAKE_OPS];
@@ -76,7 +79,7 @@ struct fake_remote {
 	size_t list_at;
 	char text[REMOTE_NAME_MAX + 1]; /* lent to the caller */
 	char keywords[1024];
-	char state[64];
+	char state[64], id[24];
 	/* The pull: messages from at on, changed after since. */
 	struct fake_folder *folder;
 	size_t at, given;
@@ -87,6 +90,7 @@ struct fake_remote {
 	uint64_t owed_validity;
 	struct fake_folder *owed_folder;
 	size_t owed_count;
+	bool owes_heads; /* else bodies */
 };
 
 /* account.c: all that the account holds comes from here. */

@@ -157,6 +157,13 @@ void fake_listed(struct cache *c, int64_t folder, bool is_listed)
 	pthread_mutex_unlock(&c->lock);
 }
 
+void fake_folder_late(struct cache *c, const char *level)
+{
+	pthread_mutex_lock(&c->lock);
+	c->late = level;
+	pthread_mutex_unlock(&c->lock);
+}
+
 int64_t fake_message(struct cache *c, int64_t folder, enum cache_place place,
                      unsigned flags, size_t count, size_t extra)
 {
@@ -307,6 +314,8 @@ void fake_complete(struct cache *c, int err)
 			body_locked(c, w->message, &body);
 		else if (err == 0 && w->folder >= 0)
 			c->folders[w->folder].is_listed = true;
+		if (err < 0 && w->is_offered)
+			fake_take_back_locked(c, w);
 		pthread_mutex_unlock(&c->lock);
 		w->done(w->arg, err, has_body ? &body : NULL);
 		free(w);
@@ -514,6 +523,11 @@ int cache_listing_await(struct cache *c, int64_t folder, cache_done *done,
                         void *arg, struct cache_wait **wait_out)
 {
 	pthread_mutex_lock(&c->lock);
+	const char *late = take(c->late);
+	pthread_mutex_unlock(&c->lock);
+	if (late != NULL)
+		(void)fake_folder(c, CACHE_ROOT, late, 0);
+	pthread_mutex_lock(&c->lock);
 	int n = 1;
 	if (!c->folders[folder].is_listed)
 		n = fake_wait_locked(c,
@@ -552,15 +566,22 @@ int cache_body_open(struct cache *c, int64_t message, cache_done *done,
 
 bool cache_wait_cancel(struct cache *c, struct cache_wait *wait)
 {
-	bool found = false;
+	bool is_withdrawn = false;
 	pthread_mutex_lock(&c->lock);
-	for (struct cache_wait **w = &c->waits; *w; w = &(*w)->next)
-		if (*w == wait) {
-			*w = wait->next;
-			free(wait);
-			found = true;
-			break;
-		}
+	struct cache_wait **w = &c->waits;
+	while (*w && *w != wait)
+		w = &(*w)->next;
+	bool is_found = *w != NULL;
+	if (is_found) {
+		*w = wait->next;
+		is_withdrawn = !wait->is_offered;
+		if (!is_withdrawn)
+			fake_take_back_locked(c, wait);
+	}
 	pthread_mutex_unlock(&c->lock);
-	return found;
+	if (is_found && !is_withdrawn)
+		wait->done(wait->arg, -EINTR, NULL);
+	if (is_found)
+		free(wait);
+	return is_withdrawn;
 }

@@ -17,6 +17,8 @@ int64_t fake_folder(struct cache *c, int64_t parent, const char *level,
                     unsigned attributes);
 void fake_folder_remove(struct cache *c, int64_t folder);
 void fake_listed(struct cache *c, int64_t folder, bool is_listed);
+/* This folder of the root comes just before the next wait for a listing. */
+void fake_folder_late(struct cache *c, const char *level);
 
 /*
  * A message, entered in a folder.  Its body is count times 'x' and a line end;
@@ -45,6 +47,15 @@ void fake_fail(struct cache *c, int err);
 
 /* Whether what can be waited for is; else it comes at once. */
 void fake_hold(struct cache *c, bool is_held);
+
+/* Which CACHE_KEYWORD()s there are; at first none. */
+void fake_keywords(struct cache *c, unsigned numbers);
+
+/*
+ * Links and renames wait for the server: they can be interrupted, and are taken
+ * back when they end in an error.
+ */
+void fake_acked(struct cache *c, bool is_acked);
 
 /* What is waited for now, and ending all of it. */
 size_t fake_waiting(struct cache *c);

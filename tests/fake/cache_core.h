@@ -33,6 +33,10 @@ struct cache_wait {
 	int64_t message; /* body that is; 0: none */
 	cache_done *done;
 	void *arg;
+	/* A delivery that the server is asked for: an error takes it back. */
+	bool is_offered;
+	int64_t entry;
+	struct cache_entry old; /* id 0: there was none */
 };
 
 struct cache {
@@ -46,9 +50,11 @@ struct cache {
 	struct fake_row *rows; /* id: place + 1 */
 	int64_t row_count, row_capacity;
 	struct cache_wait *waits;
-	bool is_held, is_stopped;
-	int fail;       /* what the next writing call gives */
-	unsigned turns; /* of calls that may be answered at once or later */
+	bool is_held, is_stopped, is_acked;
+	const char *late;  /* borrowed: a folder that is to come; or NULL */
+	unsigned keywords; /* numbers that have one */
+	int fail;          /* what the next writing call gives */
+	unsigned turns;    /* of calls that may be answered at once or later */
 
 	/* fuse thread: the scan */
 	int64_t scan_folder, scan_after;
@@ -67,6 +73,8 @@ void fake_entry_fill_locked(struct cache *c, const struct fake_row *row,
 struct cache_folder *fake_folder_locked(struct cache *c, int64_t id);
 /* What is in a place changed: its date rises. */
 void fake_touch_locked(struct cache *c, int64_t folder, enum cache_place place);
+/* A delivery was not made after all. */
+void fake_take_back_locked(struct cache *c, const struct cache_wait *wait);
 int fake_wait_locked(struct cache *c, struct cache_wait wait,
                      struct cache_wait **wait_out);
 

@@ -47,20 +47,32 @@ static struct cache_folder *target_locked(struct cache *c,
 	return f && has_place ? f : NULL;
 }
 
-static void name_entry(struct cache_entry *entry, const struct cache_name *name)
+void fake_keywords(struct cache *c, unsigned numbers)
 {
+	pthread_mutex_lock(&c->lock);
+	c->keywords = numbers;
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void name_entry_locked(struct cache *c, struct cache_entry *entry,
+                              const struct cache_name *name)
+{
+	unsigned kept = entry->flags & ~(name->was | name->flags);
 	entry->folder = name->folder;
 	entry->place = name->place;
-	entry->shown = name->flags;
+	entry->flags = name->flags & (MAIL_FLAGS | c->keywords);
+	if (name->place < CACHE_MAIL_PLACES)
+		entry->flags |= kept & ~MAIL_FLAGS;
+	entry->shown = entry->flags;
 	entry->base[0] = '\0';
 	entry->info[0] = '\0';
-	if (name->base) {
+	bool is_made = name->is_made && entry->flags == name->flags;
+	if (name->base && !is_made) {
 		(void)snprintf(entry->base, sizeof(entry->base), "%s",
 		               name->base);
 		(void)snprintf(entry->info, sizeof(entry->info), "%s",
 		               name->info);
 	}
-	entry->flags = entry->shown;
 }
 
 static void keep_locked(struct fake_row *row)
@@ -83,7 +95,7 @@ int cache_file_create(struct cache *c, const struct cache_name *name,
 	struct fake_row *row = fake_row_add_locked(c);
 	row->is_entry = true;
 	row->entry.message.id = row->entry.id;
-	name_entry(&row->entry, name);
+	name_entry_locked(c, &row->entry, name);
 	row->message.links = 1;
 	keep_locked(row);
 	assert(fchmod(row->fd, mode) == 0 && fchown(row->fd, uid, gid) == 0);
@@ -130,6 +142,13 @@ int cache_file_edit(struct cache *c, int64_t message, bool is_truncated,
 	return end(c, 0);
 }
 
+int cache_file_room(int fd, uint64_t bytes)
+{
+	(void)fd;
+	(void)bytes;
+	return 0;
+}
+
 int cache_file_touch(struct cache *c, int64_t message)
 {
 	int err = begin_locked(c);
@@ -145,15 +164,25 @@ void cache_file_release(struct cache *c, int64_t message)
 	pthread_mutex_unlock(&c->lock);
 }
 
+void fake_acked(struct cache *c, bool is_acked)
+{
+	pthread_mutex_lock(&c->lock);
+	c->is_acked = is_acked;
+	pthread_mutex_unlock(&c->lock);
+}
+
 /* It is done; 1, or 0 and done runs. */
-static int answer_locked(struct cache *c, cache_done *done, void *arg,
+static int answer_locked(struct cache *c, struct cache_wait wait,
                          struct cache_wait **wait_out)
 {
+	struct cache_wait *made;
 	bool is_held = c->is_held;
+	*wait_out = NULL;
 	if (!is_held && c->turns++ % 2)
 		return end(c, 1);
-	struct cache_wait wait = { .folder = -1, .done = done, .arg = arg };
-	int err = fake_wait_locked(c, wait, wait_out);
+	int err = fake_wait_locked(c, wait, &made);
+	if (err == 0 && wait.is_offered)
+		*wait_out = made;
 	(void)end(c, 0);
 	if (err == 0 && !is_held)
 		fake_complete(c, 0); /* done runs before we return */
@@ -164,7 +193,8 @@ int cache_file_sync(struct cache *c, int64_t message, cache_done *done,
                     void *arg, struct cache_wait **wait_out)
 {
 	int err = begin_locked(c);
-	return err < 0 ? end(c, err) : answer_locked(c, done, arg, wait_out);
+	struct cache_wait wait = { .folder = -1, .done = done, .arg = arg };
+	return err < 0 ? end(c, err) : answer_locked(c, wait, wait_out);
 }
 
 static int set_kept(int fd, const struct cache_message *what, unsigned which)
@@ -218,9 +248,16 @@ int cache_link(struct cache *c, int64_t message, const struct cache_name *to,
 	row = fake_row_add_locked(c);
 	row->is_entry = true;
 	row->entry.message.id = message;
-	name_entry(&row->entry, to);
+	name_entry_locked(c, &row->entry, to);
 	fake_touch_locked(c, to->folder, to->place);
-	return answer_locked(c, done, arg, wait_out);
+	struct cache_wait wait = {
+		.folder = -1,
+		.done = done,
+		.arg = arg,
+		.is_offered = c->is_acked,
+		.entry = row->entry.id,
+	};
+	return answer_locked(c, wait, wait_out);
 }
 
 /* The entry as the caller saw it, or NULL. */
@@ -244,6 +281,18 @@ static void unname_locked(struct cache *c, struct fake_row *row)
 	}
 }
 
+void fake_take_back_locked(struct cache *c, const struct cache_wait *wait)
+{
+	struct fake_row *row = fake_row_locked(c, wait->entry);
+	fake_touch_locked(c, row->entry.folder, row->entry.place);
+	if (wait->old.id == 0) {
+		unname_locked(c, row);
+		return;
+	}
+	row->entry = wait->old;
+	fake_touch_locked(c, row->entry.folder, row->entry.place);
+}
+
 int cache_rename(struct cache *c, const struct cache_entry *from,
                  const struct cache_name *to, const struct cache_entry *over,
                  cache_done *done, void *arg, struct cache_wait **wait_out)
@@ -257,7 +306,7 @@ int cache_rename(struct cache *c, const struct cache_entry *from,
 	if (err < 0)
 		return end(c, err);
 	struct cache_entry then = row->entry;
-	name_entry(&then, to);
+	name_entry_locked(c, &then, to);
 	bool was_mail = is_mail(&c->folders[row->entry.folder], &row->entry);
 	const struct fake_row *file = fake_row_locked(c, then.message.id);
 	if (was_mail && !is_mail(folder, &then) && !file->message.is_kept)
@@ -267,9 +316,17 @@ int cache_rename(struct cache *c, const struct cache_entry *from,
 	if (victim)
 		unname_locked(c, victim);
 	fake_touch_locked(c, row->entry.folder, row->entry.place);
+	struct cache_wait wait = {
+		.folder = -1,
+		.done = done,
+		.arg = arg,
+		.is_offered = c->is_acked,
+		.entry = then.id,
+		.old = row->entry,
+	};
 	row->entry = then;
 	fake_touch_locked(c, then.folder, then.place);
-	return answer_locked(c, done, arg, wait_out);
+	return answer_locked(c, wait, wait_out);
 }
 
 int cache_unlink(struct cache *c, const struct cache_entry *entry)
@@ -413,7 +470,7 @@ int cache_facts_get(struct cache *c, int64_t message,
 		return err;
 	pthread_mutex_lock(&c->lock);
 	const struct fake_row *row = fake_row_locked(c, message);
-	*facts_out = (struct cache_facts){ .flags = entry.flags };
+	*facts_out = (struct cache_facts){ .flags = entry.flags & MAIL_FLAGS };
 	facts_out->state = *row->key ? "synced" : "pending";
 	strcpy(facts_out->key, row->key);
 	strcpy(facts_out->keywords, row->keywords);

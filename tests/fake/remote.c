@@ -60,6 +60,7 @@ struct fake_folder *fake_folder_add_locked(struct fake_account *a,
 		f->next = 1;
 		f->validity = ++a->validity;
 		f->clock = 1;
+		f->id = f->validity;
 		return f;
 	}
 	abort();
@@ -107,6 +108,7 @@ struct fake_message *fake_message_add_locked(struct fake_folder *f)
 		                    .added = f->clock,
 		                    .changed = f->clock };
 	m->received_at = 1000000 + (int64_t)m->number;
+	m->identity = f->validity << 32 | m->number;
 	return m;
 }
 
@@ -166,17 +168,10 @@ void fake_folder_reset(struct fake_account *a, const char *folder)
 	(void)pthread_mutex_unlock(&a->lock);
 }
 
-void fake_chunk(struct fake_account *a, size_t count)
+void fake_date(struct fake_account *a, int64_t received_at)
 {
 	(void)pthread_mutex_lock(&a->lock);
-	a->chunk = count;
-	(void)pthread_mutex_unlock(&a->lock);
-}
-
-void fake_plain(struct fake_account *a)
-{
-	(void)pthread_mutex_lock(&a->lock);
-	a->is_plain = true;
+	a->date = received_at;
 	(void)pthread_mutex_unlock(&a->lock);
 }
 
@@ -287,6 +282,15 @@ static void fake_disconnect(struct remote *remote)
 	r->owed_count = 0;
 }
 
+static int fake_check(struct remote *remote)
+{
+	struct fake_remote *r = (struct fake_remote *)remote;
+	(void)pthread_mutex_lock(&r->account->lock);
+	int err = fake_called_locked(r, FAKE_CHECK);
+	(void)pthread_mutex_unlock(&r->account->lock);
+	return err;
+}
+
 static int fake_list(struct remote *remote)
 {
 	struct fake_remote *r = (struct fake_remote *)remote;
@@ -305,13 +309,16 @@ static int fake_list_next(struct remote *remote, struct remote_folder *out)
 	int n = fake_called_locked(r, FAKE_LIST_NEXT);
 	for (; n == 0 && r->list_at < FAKE_FOLDERS_MAX; r->list_at++) {
 		const struct fake_folder *f = &a->folders[r->list_at];
-		if (f->name == NULL)
+		if (f->name == NULL ||
+		    (a->is_unlisted && strcmp(f->name, "INBOX") != 0))
 			continue;
 		(void)snprintf(r->text, sizeof(r->text), "%s", f->name);
 		(void)snprintf(r->state, sizeof(r->state), "%ju.%ju",
 		               (uintmax_t)f->validity, (uintmax_t)f->clock);
+		(void)snprintf(r->id, sizeof(r->id), "%ju", (uintmax_t)f->id);
 		*out = (struct remote_folder){ r->text, f->attributes,
-			                       (int64_t)f->count, r->state };
+			                       (int64_t)f->count, r->state,
+			                       a->has_ids ? r->id : "" };
 		n = 1;
 	}
 	(void)pthread_mutex_unlock(&a->lock);
@@ -368,7 +375,7 @@ static bool is_named(const struct fake_remote *r, const struct fake_message *m)
 		return !m->is_gone && m->number >= r->since;
 	if (r->is_complete)
 		return !m->is_gone;
-	return m->changed > r->since && !(m->is_gone && r->is_first);
+	return m->changed > r->since && !(m->is_gone && m->added > r->since);
 }
 
 uint64_t fake_number(const struct fake_folder *f, const char *key)
@@ -398,7 +405,10 @@ static void give_message(struct fake_remote *r, const struct fake_message *m,
 		.keywords = r->keywords,
 		.received_at = m->received_at,
 		.claimed_size = m->wire_size,
-		.identity = r->folder->validity << 32 | m->number,
+		.identity = r->account->has_ids
+		                    ? m->identity
+		                    : r->folder->validity << 32 | m->number,
+		.is_identity_everywhere = r->account->has_ids,
 	};
 }
 
@@ -440,27 +450,42 @@ static int fake_next(struct remote *remote, struct remote_change *out,
 	return n;
 }
 
-static int fake_fetch(struct remote *remote, const char *folder,
-                      const struct remote_want *wants, size_t count)
+static int ask(struct remote *remote, enum fake_op op, const char *folder,
+               const struct remote_want *wants, size_t count)
 {
 	struct fake_remote *r = (struct fake_remote *)remote;
 	struct fake_account *a = r->account;
 	(void)pthread_mutex_lock(&a->lock);
-	int err = fake_called_locked(r, FAKE_FETCH);
+	int err = fake_called_locked(r, op);
+	r->owes_heads = op == FAKE_HEADS;
 	r->owed_folder = fake_find_locked(a, folder);
 	if (err == 0 && r->owed_folder == NULL)
 		err = -ENOENT;
 	for (size_t i = 0; i < count && err == 0; i++)
 		r->owed[r->owed_count++] =
 			strtoull(strchr(wants[i].key, '/') + 1, NULL, 10);
-	if (err == 0) {
+	if (err == 0)
 		r->owed_validity = strtoull(wants[0].key, NULL, 10);
+	if (err == 0 && op == FAKE_FETCH) {
 		a->wants += (int)count;
 		if (a->wants_most < (int)count)
 			a->wants_most = (int)count;
 	}
 	(void)pthread_mutex_unlock(&a->lock);
 	return err;
+}
+
+static int fake_fetch(struct remote *remote, const char *folder,
+                      const struct remote_want *wants, size_t count)
+{
+	return ask(remote, FAKE_FETCH, folder, wants, count);
+}
+
+static int fake_fetch_heads(struct remote *remote, const char *folder,
+                            const char *field, const struct remote_want *wants,
+                            size_t count)
+{
+	return ask(remote, FAKE_HEADS, folder, wants, count);
 }
 
 static int await_release_locked(struct fake_remote *r)
@@ -490,10 +515,16 @@ static int write_all(int fd, const char *bytes, size_t len)
 	return 0;
 }
 
-static int write_body(int fd, const struct fake_message *m)
+/* Up to the blank line. */
+static uint64_t head_size(const struct fake_message *m)
+{
+	const char *blank = m->body == NULL ? NULL : strstr(m->body, "\n\n");
+	return blank == NULL ? m->size : (uint64_t)(blank - m->body) + 1;
+}
+
+static int write_body(int fd, const struct fake_message *m, uint64_t size)
 {
 	char block[4096];
-	uint64_t size = m->size;
 	int err = 0;
 	if (m->body != NULL)
 		return write_all(fd, m->body, size);
@@ -527,9 +558,9 @@ static int give_body_locked(struct fake_remote *r, int fd, int err,
 	*out = (struct remote_body){ .key = r->text, .err = err };
 	if (err < 0)
 		return 1;
-	out->size = m->size;
+	out->size = r->owes_heads ? head_size(m) : m->size;
 	out->wire_size = m->wire_size;
-	err = write_body(fd, m);
+	err = write_body(fd, m, out->size);
 	return err < 0 ? err : 1;
 }
 
@@ -557,11 +588,13 @@ static void fake_free(struct remote *remote)
 static const struct remote_ops fake_ops = {
 	.connect = fake_connect,
 	.disconnect = fake_disconnect,
+	.check = fake_check,
 	.list = fake_list,
 	.list_next = fake_list_next,
 	.pull = fake_pull,
 	.next = fake_next,
 	.fetch = fake_fetch,
+	.fetch_heads = fake_fetch_heads,
 	.fetched = fake_fetched,
 	.set_flags = fake_set_flags,
 	.append = fake_append,

@@ -13,6 +13,7 @@
 
 enum fake_op {
 	FAKE_CONNECT,
+	FAKE_CHECK,
 	FAKE_LIST,
 	FAKE_LIST_NEXT,
 	FAKE_PULL,
@@ -30,8 +31,9 @@ enum fake_op {
 	FAKE_DELETE,
 	FAKE_RENAME,
 	FAKE_SUBSCRIBE,
+	FAKE_HEADS,
+	FAKE_OPS, /* how many */
 };
-#define FAKE_OPS 18
 
 /* What the server did with a wish whose answer was lost. */
 enum fake_loss {
@@ -61,6 +63,13 @@ struct remote *fake_remote_new(struct fake_account *a);
 void fake_folder_add(struct fake_account *a, const char *name,
                      unsigned attributes);
 void fake_folder_remove(struct fake_account *a, const char *name);
+/* With all that is below. */
+void fake_folder_rename(struct fake_account *a, const char *from,
+                        const char *to);
+/* From now on it tells which folders and messages are the same. */
+void fake_has_ids(struct fake_account *a);
+/* All folders get other ones. */
+void fake_folder_ids(struct fake_account *a);
 
 /*
  * Add count messages with keys counting up; each body is its key, then 'x' up
@@ -71,8 +80,13 @@ uint64_t fake_message_add(struct fake_account *a, const char *folder,
                           size_t count, uint64_t size, unsigned flags);
 void fake_message_flag(struct fake_account *a, const char *folder,
                        uint64_t number, unsigned flags);
+void fake_message_keywords(struct fake_account *a, const char *folder,
+                           uint64_t number, const char *keywords);
 void fake_message_remove(struct fake_account *a, const char *folder,
                          uint64_t number);
+/* Another client moves it. */
+void fake_message_move(struct fake_account *a, const char *folder,
+                       uint64_t number, const char *target);
 /* A body that is gone although it is listed. */
 void fake_message_lose(struct fake_account *a, const char *folder,
                        uint64_t number);
@@ -109,6 +123,9 @@ void fake_folder_reset(struct fake_account *a, const char *folder);
  */
 void fake_plain(struct fake_account *a);
 
+/* What is appended has this date, whatever was told; 0: what was told. */
+void fake_date(struct fake_account *a, int64_t received_at);
+
 /* New messages one pull gives at most; 0: all. */
 void fake_chunk(struct fake_account *a, size_t count);
 
@@ -126,6 +143,9 @@ void fake_cut(struct fake_account *a, enum fake_op op, int nth, size_t answered,
 void fake_heal(struct fake_account *a);
 /* What was to be done late is done now, if it can be; how much. */
 size_t fake_commit_late(struct fake_account *a);
+
+/* From now on, or no more, the server lists nothing but INBOX. */
+void fake_unlisted(struct fake_account *a, bool is_unlisted);
 
 /* From now on the server tells no key of what it took. */
 void fake_untold(struct fake_account *a);

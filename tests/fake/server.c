@@ -17,6 +17,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <zlib.h>
+
 #include "tests/unit/test.h"
 #include "util/cleanup.h"
 #include "util/mem.h"
@@ -40,6 +42,8 @@ struct server {
 	int fd;       /* the client; -1: none */
 	SSL *ssl;     /* NULL: in the clear */
 	bool is_gone; /* the client closed, or refused TLS */
+	bool is_deflated;
+	z_stream inflate, deflate; /* while it is */
 	char *tags[TAGS_MAX];
 	struct strbuf out; /* to send before the next wait */
 	size_t split;      /* bytes a write; 0: all */
@@ -63,8 +67,62 @@ static int mismatch(struct server *s, const char *format, ...)
 	return -EPROTO;
 }
 
+static void end_deflate(struct server *s)
+{
+	if (!s->is_deflated)
+		return;
+	(void)inflateEnd(&s->inflate);
+	(void)deflateEnd(&s->deflate);
+	s->is_deflated = false;
+}
+
+static int begin_deflate(struct server *s)
+{
+	s->inflate = s->deflate = (z_stream){ 0 };
+	(void)inflateInit2(&s->inflate, -15);
+	(void)deflateInit2(&s->deflate, 6, Z_DEFLATED, -15, 8, 0);
+	s->is_deflated = true;
+	return s->in.len == 0 ? 0 : mismatch(s, "the client did not wait");
+}
+
+/* What the bytes are when compressed. */
+static void deflate_bytes(struct server *s, char *bytes, size_t len,
+                          struct strbuf *sb)
+{
+	z_stream *z = &s->deflate;
+	z->next_in = (Bytef *)bytes;
+	z->avail_in = (uInt)len;
+	do {
+		strbuf_reserve(sb, 4096);
+		z->next_out = (Bytef *)sb->bytes + sb->len;
+		z->avail_out = 4096;
+		(void)deflate(z, Z_SYNC_FLUSH);
+		sb->len += 4096 - z->avail_out;
+	} while (z->avail_out == 0);
+}
+
+/* What these compressed bytes are. */
+static int inflate_bytes(struct server *s, char *bytes, size_t len,
+                         struct strbuf *sb)
+{
+	z_stream *z = &s->inflate;
+	z->next_in = (Bytef *)bytes;
+	z->avail_in = (uInt)len;
+	do {
+		strbuf_reserve(sb, 4096);
+		z->next_out = (Bytef *)sb->bytes + sb->len;
+		z->avail_out = 4096;
+		int rc = inflate(z, Z_SYNC_FLUSH);
+		sb->len += 4096 - z->avail_out;
+		if (rc != Z_OK && rc != Z_BUF_ERROR)
+			return mismatch(s, "it is not compressed");
+	} while (z->avail_out == 0);
+	return 1;
+}
+
 static void disconnect(struct server *s)
 {
+	end_deflate(s);
 	SSL_free(s->ssl);
 	s->ssl = NULL;
 	if (s->fd >= 0)
@@ -119,19 +177,25 @@ static int receive(struct server *s)
 		s->is_gone = true;
 		return 0;
 	}
-	strbuf_add(&s->in, bytes, (size_t)n);
 	strbuf_add(&s->record, bytes, (size_t)n);
+	if (s->is_deflated)
+		return inflate_bytes(s, bytes, (size_t)n, &s->in);
+	strbuf_add(&s->in, bytes, (size_t)n);
 	return 1;
 }
 
 static void flush(struct server *s)
 {
 	size_t at = 0;
-	while (at < s->out.len && !s->is_gone) {
-		size_t len = s->out.len - at;
+	auto_strbuf struct strbuf small = { 0 };
+	if (s->is_deflated && s->out.len > 0)
+		deflate_bytes(s, s->out.bytes, s->out.len, &small);
+	const struct strbuf *out = s->is_deflated ? &small : &s->out;
+	while (at < out->len && !s->is_gone) {
+		size_t len = out->len - at;
 		if (s->split > 0 && len > s->split)
 			len = s->split;
-		const char *bytes = s->out.bytes + at;
+		const char *bytes = out->bytes + at;
 		ssize_t n = s->ssl != NULL ? SSL_write(s->ssl, bytes, (int)len)
 		                           : send(s->fd, bytes, len, 0);
 		if (n <= 0)
@@ -324,6 +388,8 @@ static int step(struct server *s, const char *line)
 		s->split = strtoul(line + 7, NULL, 10);
 	else if (strcmp(line, "!starttls") == 0)
 		handshake(s);
+	else if (strcmp(line, "!deflate") == 0)
+		return begin_deflate(s);
 	else if (strcmp(line, "!close") == 0)
 		disconnect(s);
 	else if (strcmp(line, "!eof") == 0)

@@ -14,6 +14,8 @@
  *	!bytes HEX   send these bytes
  *	!split N     from here, send N bytes at a time; 0: as much as fits
  *	!starttls    do the TLS handshake
+ *	!deflate     from here all is compressed, both ways (RFC 4978), until
+ *	             the connection ends
  *	!close       close the connection; the next step, if any, waits for
  *	             the client to connect again
  *	!eof         the client must close the connection now; then as !close

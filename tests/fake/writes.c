@@ -132,6 +132,21 @@ static void set_flags_locked(struct fake_folder *f, struct fake_message *m,
 	m->changed = ++f->clock;
 }
 
+void fake_message_keywords(struct fake_account *a, const char *folder,
+                           uint64_t number, const char *keywords)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	struct fake_folder *f = fake_find_locked(a, folder);
+	struct fake_message *m =
+		f == NULL ? NULL : fake_message_locked(f, number);
+	if (m == NULL)
+		abort();
+	fake_release(m->keywords);
+	m->keywords = keywords[0] != '\0' ? fake_strdup(keywords) : NULL;
+	m->changed = ++f->clock;
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
 /* What fetching a message that was made by number gives. */
 static char *make_body(const struct fake_message *m)
 {
@@ -183,9 +198,9 @@ static int64_t perform_locked(struct fake_account *a, const struct fake_deed *d,
 			return -EFBIG;
 		if (memchr(d->body, '\0', d->size) != NULL)
 			return -EILSEQ;
-		return (int64_t)add_message_locked(f, d->body, d->size,
-		                                   d->received_at, d->flags,
-		                                   d->keywords);
+		int64_t date = a->date != 0 ? a->date : d->received_at;
+		return (int64_t)add_message_locked(f, d->body, d->size, date,
+		                                   d->flags, d->keywords);
 	}
 	struct fake_message *m =
 		d->number == 0 ? NULL : fake_message_locked(f, d->number);
@@ -262,6 +277,13 @@ bool fake_folder_is(struct fake_account *a, const char *name)
 	bool is_there = fake_find_locked(a, name) != NULL;
 	(void)pthread_mutex_unlock(&a->lock);
 	return is_there;
+}
+
+void fake_unlisted(struct fake_account *a, bool is_unlisted)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	a->is_unlisted = is_unlisted;
+	(void)pthread_mutex_unlock(&a->lock);
 }
 
 void fake_untold(struct fake_account *a)
@@ -458,6 +480,7 @@ int fake_since(struct remote *remote, const char *folder, const char *mark)
 	struct fake_remote *r = (struct fake_remote *)remote;
 	(void)pthread_mutex_lock(&r->account->lock);
 	int err = fake_called_locked(r, FAKE_SINCE);
+	remote->may_redate = r->account->date != 0;
 	struct fake_folder *f = fake_find_locked(r->account, folder);
 	if (err == 0 && f == NULL)
 		err = -ENOENT;
@@ -497,6 +520,34 @@ static void rename_locked(struct fake_account *a, const char *from,
 	}
 }
 
+void fake_message_move(struct fake_account *a, const char *folder,
+                       uint64_t number, const char *target)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	struct fake_folder *from = fake_find_locked(a, folder);
+	struct fake_folder *to = fake_find_locked(a, target);
+	to->clock++;
+	from->clock++;
+	struct fake_message *copy = fake_message_add_locked(to);
+	struct fake_message *m = fake_message_locked(from, number);
+	copy->identity = m->identity;
+	copy->size = m->size;
+	copy->wire_size = m->wire_size;
+	copy->flags = m->flags;
+	copy->received_at = m->received_at;
+	m->is_gone = true;
+	m->changed = from->clock;
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void fake_folder_rename(struct fake_account *a, const char *from,
+                        const char *to)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	rename_locked(a, from, to);
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
 static int change_folder_locked(struct fake_account *a, enum fake_op op,
                                 const char *name, const char *to)
 {
@@ -507,6 +558,9 @@ static int change_folder_locked(struct fake_account *a, enum fake_op op,
 		(void)fake_folder_add_locked(a, name, 0);
 		return 0;
 	}
+	/* As Dovecot does, before it misses the old one. */
+	if (op == FAKE_RENAME && fake_find_locked(a, to) != NULL)
+		return -EEXIST;
 	if (f == NULL)
 		return -ENOENT;
 	if (f->refusal < 0)
@@ -514,8 +568,6 @@ static int change_folder_locked(struct fake_account *a, enum fake_op op,
 	if (op == FAKE_DELETE) {
 		fake_folder_remove_locked(f);
 	} else if (op == FAKE_RENAME) {
-		if (fake_find_locked(a, to) != NULL)
-			return -EEXIST;
 		rename_locked(a, name, to);
 	} else if (to != NULL) {
 		f->attributes |= MAIL_FOLDER_SUBSCRIBED;

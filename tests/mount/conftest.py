@@ -18,6 +18,10 @@ from servers.courier import Courier  # noqa: E402
 from servers.cyrus import Cyrus  # noqa: E402
 from servers.dovecot import Dovecot, minimal  # noqa: E402
 from servers.mailutils import Mailutils  # noqa: E402
+from terminal import Terminal  # noqa: E402
+
+DAEMONS = pytest.StashKey()
+LOG_SHOWN = 20_000  # characters, the last
 
 
 def pytest_collection_modifyitems(items):
@@ -129,14 +133,38 @@ def client(dovecot, user):
         yield found
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What the daemons of a test that failed had to say."""
+    report = (yield).get_result()
+    if report.when == "call" and report.failed:
+        for number, daemon in enumerate(item.stash.get(DAEMONS, [])):
+            report.sections.append((f"log of daemon {number}",
+                                    daemon.log_text()[-LOG_SHOWN:]))
+
+
 @pytest.fixture
-def daemons():
+def daemons(request):
     """Make a Daemon(options); all are gone after the test."""
+    made = request.node.stash.setdefault(DAEMONS, [])
     with contextlib.ExitStack() as stack:
         def make(**options):
-            daemon = Daemon(process.make_base(), **options)
-            stack.callback(daemon.clean)
-            return daemon
+            made.append(Daemon(process.make_base(), **options))
+            stack.callback(made[-1].clean)
+            return made[-1]
+        yield make
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    """Make a Terminal(command); all are gone after the test."""
+    if not shutil.which("tmux"):
+        pytest.skip("tmux is not installed")
+    with contextlib.ExitStack() as stack:
+        def make(command, **environment):
+            made = Terminal(tmp_path, command, **environment)
+            stack.callback(made.stop)
+            return made
         yield make
 
 

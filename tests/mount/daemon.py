@@ -27,11 +27,14 @@ class Daemon:
     several; otherwise the one is called "test".
     """
 
+    watchdog_s = WATCHDOG_S
+
     def __init__(self, base, accounts=None, **options):
         self.base = base
         self.mount = base / "mail"
         self.log = base / "log"
         self.process = None
+        self.wrapper = []  # what it is started by
         for name in ("config", "state", "cache", "home", "mail", "run"):
             (base / name).mkdir(parents=True, exist_ok=True)
         self.environment = dict(
@@ -64,9 +67,9 @@ class Daemon:
     def start(self, *arguments, wait=True):
         """Mount, in the foreground."""
         self.process = process.start(
-            [PROGRAM, "-f", "-v", "-v", *arguments, str(self.mount)], self.log,
-            env=self.environment)
-        self.watchdog = threading.Timer(WATCHDOG_S, self.process.kill)
+            [*self.wrapper, PROGRAM, "-f", "-v", "-v", *arguments,
+             str(self.mount)], self.log, env=self.environment)
+        self.watchdog = threading.Timer(self.watchdog_s, self.process.kill)
         self.watchdog.daemon = True
         self.watchdog.start()
         if wait:
@@ -75,6 +78,9 @@ class Daemon:
 
     def _is_up(self):
         assert self.process.poll() is None, self.log_text()
+        return self.is_up()
+
+    def is_up(self):
         try:
             os.statvfs(self.mount)  # a dead mount says ENOTCONN
         except OSError:

@@ -6,6 +6,7 @@ import pytest
 from conftest import account
 from servers.client import Client
 from servers.process import wait_until
+from servers.proxy import Proxy
 
 SOON_S = 2  # a second, and what a busy machine takes besides
 BODY = b"Subject: %s\r\n\r\nhello\r\n"
@@ -138,6 +139,28 @@ def test_idle_tells_of_the_inbox(daemons, options, client, disable):
     inbox.shows(lambda: inbox.count() == 0, "the removal")
 
 
+@pytest.mark.parametrize("server", ["dovecot", "cyrus"], indirect=True)
+def test_who_can_push_is_heard_at_once(server, authority, daemons):
+    """The inbox, by IDLE; nothing else would look at it for a day."""
+    with Client(server.port, "bob", server.password) as other:
+        daemon = daemons(**account(authority, server), interval=NEVER,
+                         folders="INBOX", disable="NOTIFY")
+        inbox, = start(daemon, other, [("INBOX", "INBOX")])
+        count = inbox.count()
+        inbox.append()
+        uid = max(other.messages("INBOX"))
+        other.store("INBOX", uid, r"\Flagged")
+        inbox.shows(lambda: any(name.endswith(":2,FS")
+                                for name in inbox.names()), "the flag")
+        other.store("INBOX", uid, "Work")
+        inbox.shows(lambda: any(b"Work" in keywords(path)
+                                for path in inbox.folder.files()),
+                    "the keyword")
+        other.expunge("INBOX", uid)
+        inbox.shows(lambda: inbox.count() == count, "the removal")
+        assert daemon.stop() == 0
+
+
 def test_every_server_is_followed(server, authority, daemons):
     """By polling, where there is nothing better."""
     with Client(server.port, "bob", server.password) as other:
@@ -153,4 +176,39 @@ def test_every_server_is_followed(server, authority, daemons):
         change_all(*watched, has_flags=server.name != "mailutils")
         assert daemon.stop() == 0
         for wire in wires:
+            other.imap.delete(wire)
+
+
+@pytest.mark.parametrize("server", ["cyrus"], indirect=True)
+def test_a_message_moved_elsewhere_is_the_same(server, authority, daemons):
+    """EMAILID: it keeps name, inode and body, and is not fetched again."""
+    with Client(server.port, "bob", server.password) as other, \
+            Proxy(server.port) as proxy:
+        for wire in ("Moves", "Moves2"):
+            assert other.create(wire)
+        for number in range(20):
+            assert other.append("Moves", BODY % b"moved %d" % number,
+                                r"\Seen", 1_700_000_000 + number)
+        options = account(authority, server) | {
+            "server": f"imap://localhost:{proxy.port}", "tls": "none"}
+        del options["tls_ca"]
+        daemon = daemons(**options, interval="1s",
+                         folders="INBOX Moves*").start()
+        moves, target = daemon.folder("Moves"), daemon.folder("Moves2")
+
+        def look(folder):
+            return {path.name: (path.stat().st_ino, path.read_bytes())
+                    for path in folder.files()}
+        wait_until(target.path.exists, "the mailboxes")
+        before = look(moves)
+        assert len(before) == 20 and look(target) == {}
+        proxy.sent.clear()
+        other.select("Moves", readonly=False)
+        assert other.imap.uid("MOVE", "1:15", "Moves2")[0] == "OK"
+        wait_until(lambda: len(target.files()) == 15, "the messages", 20)
+        wait_until(lambda: len(moves.files()) == 5, "their end", 20)
+        assert look(moves) | look(target) == before
+        assert b"BODY.PEEK" not in proxy.sent
+        assert daemon.stop() == 0
+        for wire in ("Moves", "Moves2"):
             other.imap.delete(wire)

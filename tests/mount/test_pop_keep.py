@@ -53,11 +53,11 @@ def test_read_only_removes_nothing(dovecot_pop, mounted, user):
     assert drop(dovecot_pop, user) == bodies
 
 
-def is_empty(server):
+def holds(server, count):
     """Not every server locks the drop: nothing but the count is asked for."""
     with contextlib.suppress(PermissionError), Pop(server.port) as session:
-        is_none = session.do("STAT").startswith(b"+OK 0 ")
-        return session.quit() and is_none
+        is_so = session.do("STAT").startswith(b"+OK %d " % count)
+        return session.quit() and is_so
     return False
 
 
@@ -66,7 +66,7 @@ def test_keep_no_empties_every_server(pop, mounted, authority):
     expected = counted(lf(body) for body in truth(pop))
     daemon = mounted(pop, authority.ca, keep="no", interval="2s")
     try:
-        process.wait_until(lambda: is_empty(pop), "an empty drop", 40)
+        process.wait_until(lambda: holds(pop, 0), "an empty drop", 40)
         assert counted(daemon.folder().bodies()) == expected
         names = sorted(path.name for path in daemon.folder().files())
         assert daemon.stop() == 0
@@ -111,6 +111,21 @@ def test_keep_days_takes_the_old(dovecot_pop, mounted, user):
     daemon = mounted(dovecot_pop, user=user, keep="3d", interval="1s")
     wait_for_drop(dovecot_pop, user, [young])
     assert sorted(daemon.folder().bodies()) == sorted([DATED, young])
+
+
+def test_keep_days_takes_the_old_from_every_server(pop, mounted, authority):
+    expected = counted(lf(body) for body in truth(pop))
+    old = counted(body for body in expected if b"Subject: dated" in body)
+    assert sum(old.values()) == 1
+    daemon = mounted(pop, authority.ca, keep="3d", interval="2s")
+    try:
+        process.wait_until(lambda: holds(pop, sum(expected.values()) - 1),
+                           "the old to go", 40)
+        assert counted(daemon.folder().bodies()) == expected
+        assert daemon.stop() == 0
+        assert counted(map(lf, truth(pop))) == expected - old
+    finally:
+        pop.put(messages(pop.name))
 
 
 def test_flags_of_what_was_taken_stay(dovecot_pop, mounted, user):

@@ -6,8 +6,10 @@ import subprocess
 
 import pytest
 from daemon import Folder
+from deliverers import find_program
 from drops import messages
 from servers import process
+from terminal import run_to_end
 from test_pop_keep import make_folder, numbered, wait_for_drop
 
 LISTS = [b"List-Id: <%s.example.org>\nSubject: %d\n\nFrom me\n" % (name, n)
@@ -25,10 +27,7 @@ Lists/$MATCH/
 
 @pytest.fixture
 def procmail(tmp_path):
-    """Not setgid: FUSE lets in only who has all the owner's ids."""
-    if not shutil.which("procmail"):
-        pytest.skip("procmail is not installed")
-    return shutil.copyfile(shutil.which("procmail"), tmp_path / "procmail")
+    return find_program("procmail", tmp_path)
 
 
 @pytest.mark.parametrize("keep", ["yes", "no"])
@@ -42,7 +41,6 @@ def test_procmail_files_from_the_drop(dovecot_pop, mounted, user, procmail,
              for name in ("art", "music")}
     rc = tmp_path / "rc"
     rc.write_text(RECIPES.format(mount=daemon.mount, log=tmp_path / "log"))
-    procmail.chmod(0o755)
     for path in daemon.folder().files():
         if b"List-Id" in path.read_bytes():
             subprocess.run([procmail, "-m", rc], input=path.read_bytes(),
@@ -62,12 +60,7 @@ def mutt(daemon, home, keys):
         f'set mbox_type=Maildir folder="{daemon.mount}" wait_key=no '
         f'delete=yes quit=yes confirmappend=no move=no mark_old=no\n'
         f'push "{keys}"\n')
-    done = subprocess.run(
-        ["script", "-qec", f"mutt -n -F {home}/muttrc -f "
-         f"{daemon.mount}/INBOX", "/dev/null"], timeout=40,
-        stdin=subprocess.DEVNULL, capture_output=True,
-        env=dict(os.environ, TERM="xterm", HOME=str(home)))
-    assert done.returncode == 0, done.stdout
+    run_to_end(f"mutt -n -F {home}/muttrc -f {daemon.mount}/INBOX", home)
 
 
 def flags(folder):
@@ -108,7 +101,7 @@ def odd_maildir(path, is_allowed):
     for place in ("cur", "new", "tmp"):
         (path / place).mkdir(parents=True)
     expected = collections.Counter()
-    for number, body in enumerate(messages("any")):
+    for number, body in enumerate([*messages("any"), b""]):
         if is_allowed(body):
             letters = FLAGS[number % len(FLAGS)]
             name = f"{1_700_000_000 + number}.M{number}P1.host:2,{letters}"

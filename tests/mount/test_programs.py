@@ -1,11 +1,11 @@
 """Programs people use, reading a mount none of them knows about."""
 import mailbox
-import os
 import subprocess
 
 import pytest
 from servers.client import lf
 from servers.corpus import HEAD
+from terminal import run_to_end
 
 
 def run(*command, **more):
@@ -71,8 +71,7 @@ def test_mutt_lists_and_shows(shown, tmp_path):
         f'push "<limit>~s invoice<enter><tag-pattern>~A<enter>'
         f'<tag-prefix><pipe-message>cat > {tmp_path}/out<enter>'
         f'<exit>"\n')
-    run("script", "-qec",
-        f"mutt -n -R -F {tmp_path}/muttrc -f {daemon.folder().path}",
-        "/dev/null", env=dict(os.environ, TERM="xterm", HOME=str(tmp_path)))
+    run_to_end(f"mutt -n -R -F {tmp_path}/muttrc -f {daemon.folder().path}",
+               tmp_path)
     piped = (tmp_path / "out").read_bytes()
     assert piped.count(b"Subject: invoice") == 3

@@ -138,7 +138,6 @@ def stat_for(seconds, directory):
             entry.stat()
 
 
-@pytest.mark.slow
 def test_no_open_ever_sees_a_wrong_size(daemons, options, messages):
     """Six openers against two listers, with a cache too small to keep."""
     bodies = messages(300, lines=4000)

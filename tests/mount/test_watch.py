@@ -7,8 +7,10 @@ import signal
 import subprocess
 
 import pytest
+from conftest import account
 from daemon import PROGRAM
 from servers import process
+from servers.client import Client
 from servers.corpus import HEAD
 
 pytestmark = pytest.mark.skipif(not shutil.which("inotifywait"),
@@ -111,6 +113,41 @@ def test_each_change_elsewhere_is_one_event(quick, mail, client, watch):
     client.expunge("INBOX", 2)
     watcher.expect(("DELETE", second))
     assert paths(mail) == sorted([flagged, answered], key=os.path.basename)
+
+
+def test_every_server_s_changes_are_told(server, authority, daemons, watch):
+    """By polling, where there is nothing better; each by its right name."""
+    with Client(server.port, "bob", server.password) as other:
+        prefix = "INBOX." if server.separator == "." else ""
+        wires = [f"{prefix}Watch{letter}" for letter in "AB"]
+        for wire in wires:
+            assert other.create(wire)
+        daemon = daemons(**account(authority, server), interval="1s",
+                         folders="INBOX Watch*").start()
+        process.wait_until((daemon.mount / "WatchB").exists, "the mailboxes")
+        assert arrived(daemon, 0, "WatchA") == arrived(daemon, 0, "WatchB")
+        here = watch(daemon.mount, "WatchA/new", "WatchA/cur")
+        there = watch(daemon.mount, "WatchB/new", "WatchB/cur")
+
+        assert other.append(wires[0], HEAD % b"watched" + b"1\r\n", r"\Seen")
+        [name] = arrived(daemon, 1, "WatchA")
+        here.expect(("MOVED_TO", name))
+        if server.name != "mailutils":  # it keeps flags to the session
+            other.select(wires[0], readonly=False)
+            other.imap.store("1", "+FLAGS", r"(\Flagged)")
+            flagged = name.partition(":")[0] + ":2,FS"
+            here.expect(("MOVED_FROM", name), ("MOVED_TO", flagged))
+            name = flagged
+        other.select(wires[0], readonly=False)
+        other.imap.copy("1", Client.quoted(wires[1]))
+        other.imap.store("1", "+FLAGS", r"(\Deleted)")
+        other.imap.expunge()
+        other.imap.close()
+        here.expect(("DELETE", name))
+        there.expect(("MOVED_TO", arrived(daemon, 1, "WatchB")[0]))
+        assert daemon.stop() == 0
+        for wire in wires:
+            other.imap.delete(wire)
 
 
 def test_what_cannot_be_changed_can_be_watched(quick, mail, client, watch):
@@ -361,28 +398,16 @@ def test_one_hook_at_a_time(quick, mail, client, tmp_path):
     assert mail.stop() == 0
 
 
-@pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
-def test_mutt_shows_an_arrival_by_itself(quick, mail, client, tmp_path):
+def test_mutt_shows_an_arrival_by_itself(quick, mail, client, terminal,
+                                         tmp_path):
     client.append("INBOX", HEAD % b"before" + b"1\r\n")
     mail.start()
     arrived(mail, 1)
     (tmp_path / "muttrc").write_text(
         f'set mbox_type=Maildir folder="{tmp_path}" mail_check=1 timeout=1\n'
         f'set index_format="subject <%s>"\n')
-    tmux = ["tmux", "-S", str(tmp_path / "socket"), "-f", "/dev/null"]
-    environment = dict(os.environ, TERM="xterm", HOME=str(tmp_path))
-    subprocess.run(
-        [*tmux, "new-session", "-d", "-x", "100", "-y", "30",
-         f"mutt -n -R -F {tmp_path}/muttrc -f {mail.folder().path}"],
-        check=True, env=environment, timeout=20)
-
-    def shows(text):
-        return text in subprocess.run(
-            [*tmux, "capture-pane", "-p"], capture_output=True, text=True,
-            timeout=20).stdout
-    try:
-        process.wait_until(lambda: shows("subject <before>"), "mutt")
-        client.append("INBOX", HEAD % b"after" + b"2\r\n")
-        process.wait_until(lambda: shows("subject <after>"), "the arrival")
-    finally:
-        subprocess.run([*tmux, "kill-server"], capture_output=True, timeout=20)
+    mutt = terminal(f"mutt -n -R -F {tmp_path}/muttrc "
+                    f"-f {mail.folder().path}")
+    mutt.wait_for("subject <before>")
+    client.append("INBOX", HEAD % b"after" + b"2\r\n")
+    mutt.wait_for("subject <after>")

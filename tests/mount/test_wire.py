@@ -1,9 +1,12 @@
 """What the daemon says to the server, seen on the wire."""
+import os
 import re
+import subprocess
 
 from servers import process
 from servers.client import lf
 from servers.proxy import Proxy
+from test_resync import fill
 
 CHANGES = re.compile(
     rb"^\S+ (UID )?(STORE|APPEND|EXPUNGE|COPY|MOVE|CREATE|DELETE|RENAME|"
@@ -39,3 +42,44 @@ def test_a_listing_asks_for_four_facts(dovecot, daemons, user, messages):
     assert b"ENVELOPE" not in sent and b"BODYSTRUCTURE" not in sent
     assert b"RFC822.SIZE" in sent
     assert b"BODY.PEEK[]" not in sent
+
+
+COMMAND = re.compile(rb"^M\d+ (?:UID )?(\w+)", re.M)
+BURST = 2500
+
+
+def test_a_burst_is_few_commands(dovecot, daemons, user, client):
+    """What is changed while the server is slow goes in ranges, without a body:
+    no more of anything than a thousand messages take one."""
+    fill(client, "INBOX", BURST)
+    client.create("Archive")
+    with Proxy(dovecot.port) as proxy:
+        daemon = daemons(server=f"imap://localhost:{proxy.port}", user=user,
+                         password=dovecot.password, tls="none").start()
+        cur, archive = (daemon.mount / name / "cur"
+                        for name in ("INBOX", "Archive"))
+        assert len(os.listdir(cur)) == BURST and not os.listdir(archive)
+        process.wait_until(lambda: b" IDLE" in proxy.sent, "idling")
+
+        def burst(act):
+            proxy.sent.clear()
+            proxy.stall_after(0)
+            act()
+            proxy.resume()
+            assert daemon.command("sync").returncode == 0
+            assert b"BODY" not in proxy.sent and b"APPEND" not in proxy.sent
+            names = COMMAND.findall(proxy.sent)
+            assert len(names) <= 20, names
+            return names
+
+        def flag():
+            for name in os.listdir(cur):
+                os.rename(cur / name, cur / f"{name}F")
+        assert burst(flag).count(b"STORE") == 3
+        assert burst(lambda: subprocess.run(
+            ["sh", "-c", f"mv {cur}/* {archive}"], check=True)
+        ).count(b"MOVE") == 3
+        assert daemon.stop() == 0
+    assert not client.flags("INBOX")
+    assert [flags - {r"\Recent"} for flags in client.flags("Archive").values()] \
+        == [{r"\Seen", r"\Flagged"}] * BURST

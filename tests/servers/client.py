@@ -148,6 +148,15 @@ def _utc(local):
     return time.gmtime(time.mktime(local))
 
 
+LETTERS = {r"\Draft": "D", r"\Flagged": "F", r"\Answered": "R",
+           r"\Seen": "S", r"\Deleted": "T", "$Forwarded": "P"}
+
+
+def as_letters(flags):
+    """What a Maildir calls these."""
+    return "".join(sorted(LETTERS[flag] for flag in flags - {r"\Recent"}))
+
+
 def lf(body):
     """What the mount shows of a body: CRLF pairs become LF, no more."""
     return body.replace(b"\r\n", b"\n")

@@ -1,5 +1,9 @@
 """A proxy that cuts a connection after so many bytes, and a cache whose time
-can be let pass; together: each byte of an exchange with a server, cut."""
+can be let pass; together: each byte of an exchange with a server, cut.
+
+A server that commits late is made of any server: what the client sent last
+stays in the proxy, and reaches the server when the client has long lost its
+connection."""
 import os
 import pathlib
 import re
@@ -17,20 +21,32 @@ PROGRAM = pathlib.Path(os.environ.get("MAILMOUNT", "mailmount")).parent.parent \
     / "tests/tools/cache_tool"
 
 SENT, ANSWERED = 0, 1  # by the client; by the server
+COMMAND = re.compile(rb" (APPEND|STORE|MOVE|COPY) ")
 
 
 class Cutter:
     """Listens on .port.  After arm(direction, count) so many bytes pass in
     that direction; then the client loses its connection.  What the client had
-    sent is all the server gets; it is read to its end, and then .is_over."""
+    sent is all the server gets; it is read to its end, and then .is_over.
+
+    Counting begins with what is sent in one piece with one of COMMAND, if
+    is_of_command; and backwards from the end of the piece of a number (1: the
+    first) if there is one.
+    With is_late, the piece that is cut short waits for release() before it goes
+    to the server."""
 
     def __init__(self, target):
         self.target = target
         self.lock = threading.Lock()
         self.left = None  # [bytes that may pass in each direction]
         self.passed = [0, 0]  # since it was armed
+        self.ends = [[], []]  # of the pieces: how much had passed then
+        self.awaits_command = False
+        self.piece = 0
         self.moved_at = time.monotonic()
         self.was_cut = False
+        self.is_late = False
+        self.may_go = threading.Event()
         self.is_over = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -39,13 +55,25 @@ class Cutter:
     def close(self):
         self.listener.close()
 
-    def arm(self, direction, count):
+    def arm(self, direction, count, is_of_command=False, is_late=False,
+            piece=0):
         with self.lock:
+            self.direction = direction
+            self.piece = piece
             self.left = [1 << 62, 1 << 62]
             self.left[direction] = count
             self.passed = [0, 0]
+            self.ends = [[], []]
             self.was_cut = False
+            self.awaits_command = is_of_command
+            self.is_late = is_late
+            self.may_go.clear()
             self.is_over.clear()
+
+    def release(self):
+        """Let the server have what is late, and come to its end."""
+        self.may_go.set()
+        assert self.is_over.wait(30), "the server does not end the session"
 
     def disarm(self):
         """Was there a cut?"""
@@ -77,11 +105,11 @@ class Cutter:
                     direction = SENT if source is client else ANSWERED
                     chunk = source.recv(65536)
                     allowed, is_cut = self._pass(direction, chunk)
-                    target = server if direction == SENT else client
-                    target.sendall(chunk[:allowed])
                     if is_cut:
-                        self._cut(client, server, direction)
+                        self._cut(client, server, direction, chunk[:allowed])
                         return
+                    target = server if direction == SENT else client
+                    target.sendall(chunk)
                     if not chunk:
                         return
         except OSError:
@@ -94,24 +122,40 @@ class Cutter:
         """How much of it; and is that the end?"""
         with self.lock:
             self.moved_at = time.monotonic()
-            if self.left is None or not chunk:
+            if direction == SENT and COMMAND.search(chunk):
+                self.awaits_command = False
+            if self.left is None or self.awaits_command or not chunk:
                 return len(chunk), False
+            if self.piece and direction == self.direction:
+                self.piece -= 1
+                if self.piece:
+                    return len(chunk), False
+                self.left[direction] = max(
+                    len(chunk) - self.left[direction], 0)
             allowed = min(len(chunk), self.left[direction])
             self.left[direction] -= allowed
             self.passed[direction] += allowed
+            self.ends[direction].append(self.passed[direction])
             is_cut = self.left[direction] == 0
             if is_cut:
                 self.left = None
                 self.was_cut = True
             return allowed, is_cut
 
-    def _cut(self, client, server, direction):
+    def _cut(self, client, server, direction, last):
         """The client gets what was passed to it, and a reset otherwise."""
+        if direction == ANSWERED:
+            client.sendall(last)
+        elif not self.is_late:
+            server.sendall(last)
         if direction == SENT:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                               struct.pack("ii", 1, 0))
         client.close()
         try:
+            if self.is_late:
+                self.may_go.wait()
+                server.sendall(last)
             server.shutdown(socket.SHUT_WR)
             server.settimeout(30)
             while server.recv(65536):
@@ -123,11 +167,11 @@ class Cutter:
 class Cache:
     """cache_tool on a port: see there for what it can do."""
 
-    def __init__(self, port, user, password, folders):
+    def __init__(self, port, user, password, auth, folders):
         self.base = process.make_base()
         self.log = open(self.base / "log", "wb")
         self.process = subprocess.Popen(
-            [PROGRAM, self.base, str(port), user, password, *folders],
+            [PROGRAM, self.base, str(port), user, password, auth, *folders],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log)
         self._read("ok")
 
@@ -144,8 +188,10 @@ class Cache:
             raise AssertionError(f"cache_tool: {line!r}: {self.log_text()}")
         return line
 
-    def log_text(self):
-        return (self.base / "log").read_text(errors="replace")[-2000:]
+    def log_text(self, most=2000):
+        """The end of it; None: all."""
+        text = (self.base / "log").read_text(errors="replace")
+        return text[-most:] if most else text
 
     def _ask(self, *words):
         self.process.stdin.write(" ".join(map(str, words)).encode() + b"\n")
@@ -160,12 +206,16 @@ class Cache:
         path.write_bytes(body)
         self.do("deliver", folder, name, path)
 
-    def go(self, seconds=0):
+    def go(self, seconds=0, word="pass"):
         """Let time pass until nothing is pending: (pending, held, refused,
         seconds it took)."""
-        self._ask("pass", int(seconds * 1000))
+        self._ask(word, int(seconds * 1000))
         *counts, passed = map(int, self._read().split())
         return (*counts, passed / 1000)
+
+    def wait(self, seconds):
+        """The same whatever is pending: it looks for news meanwhile."""
+        return self.go(seconds, "wait")
 
     def names(self, folder):
         self._ask("names", folder)
@@ -173,8 +223,14 @@ class Cache:
 
 
 DATE = 1_234_567_890
-BODY = (b"From: a@example.org\nSubject: cut\nMessage-ID: <%s@cut>\n\n"
-        b"Hello.\n")
+BODY = (b"From: a@example.org\nDate: Thu, 1 Jan 2015 00:00:00 +0000\n"
+        b"Subject: cut\nMessage-ID: <%s@cut>\n\nHello.\n")
+
+# When a server takes what was cut short, in seconds after the cut: while it is
+# looked for; when it was given up and sent again; when the day of looking for
+# a second copy is nearly over.
+WITHIN, AFTER, MUCH_AFTER = 10, 300, 23 * 3600
+NEWS_S = 130  # the cache looks for news each minute
 
 
 class Worker:
@@ -182,24 +238,19 @@ class Worker:
     to be there: cuts one exchange after the other, and looks at the server
     after each."""
 
-    def __init__(self, server, number, user="bob", wire="%s",
-                 has_uidplus=True):
-        self.server = server
-        self.user = user
-        self.folders = [f"cut{number}{letter}" for letter in "ab"]
+    def __init__(self, server, name, user, wire="%s", auth="-",
+                 others=("", r"\Flagged", r"\Deleted")):
+        self.folders = [f"{name}{letter}" for letter in "ab"]
         self.wire = {name: wire % name for name in self.folders}
         self.client = Client(server.port, user, server.password)
         self.expected = {name: {} for name in self.folders}
-        self.faults = []
-        self.cuts = 0
-        self.seconds = []  # that it took until all was well
         for name in self.folders:
             assert self.client.create(self.wire[name]), name
-            for flags in ("", r"\Flagged", r"\Deleted")[:2 + has_uidplus]:
+            for flags in others:
                 self._others(name, flags)
         self.cutter = Cutter(server.port)
         self.cache = Cache(self.cutter.port, user, server.password,
-                           self.folders)
+                           auth, self.folders)
         self.last = 0  # message that was delivered
 
     def close(self):
@@ -214,6 +265,24 @@ class Worker:
         body = (BODY % name).replace(b"\n", b"\r\n")
         assert self.client.append(self.wire[folder], body, flags, DATE)
         mine[name.decode()] = {flags} - {""}
+
+    def begin(self):
+        """A new count, and a message to do something to."""
+        self.faults = []
+        self.cuts = 0
+        self.seconds = []  # that it took until all was well
+        self.twins_before = self._twins()
+        self.append()
+        self.cache.go(300)
+
+    def twins(self):
+        """How many second copies were removed since begin()."""
+        return self._twins() - self.twins_before
+
+    def _twins(self):
+        return sum(map(int, re.findall(
+            r"took (\d+) messages late, and so twice",
+            self.cache.log_text(None))))
 
     # What can be done to the cache; each changes what is expected.
 
@@ -241,6 +310,11 @@ class Worker:
         self.cache.do("rename", old, name, new, letters)
         self.expected[new][name] = flags
 
+    def append_two(self):
+        """In one command, where the server has such."""
+        self.append()
+        self.append()
+
     # Cutting
 
     def rest(self):
@@ -248,29 +322,39 @@ class Worker:
         self.cache.go()
         process.wait_until(self.cutter.is_quiet, "silence")
 
-    def measure(self, deed):
-        """Bytes each way of an exchange that is not cut."""
+    def measure(self, deed, is_of_command=False):
+        """Where the pieces of an exchange end that is not cut, each way."""
         self.rest()
-        self.cutter.arm(SENT, 1 << 62)
+        self.cutter.arm(SENT, 1 << 62, is_of_command)
         deed(self)
         self.cache.go()
         process.wait_until(self.cutter.is_quiet, "silence")
-        passed = list(self.cutter.passed)
+        ends = list(self.cutter.ends)
         self.cutter.disarm()
-        counts = self.cache.go(1)
+        counts = self.cache.go(300)
         assert counts[:3] == (0, 0, 0), (counts, self.cache.log_text())
         self.check("uncut")
-        return passed
+        return ends
 
-    def cut(self, deed, direction, count):
+    def cut(self, deed, direction, count, is_of_command=False, late=0,
+            piece=0):
+        """late: after so many seconds the server has what was sent last."""
+        what = f"{deed.__name__} {('sent', 'answered')[direction]} {count}" + \
+            " of the command" * is_of_command + \
+            f" before the end of piece {piece}" * (piece > 0)
+        if late:
+            what += f", taken after {late} s"
         self.rest()
-        self.cutter.arm(direction, count)
+        self.cutter.arm(direction, count, is_of_command, late > 0, piece)
         deed(self)
         self.cache.go()
         process.wait_until(self.cutter.is_quiet, "silence")
-        what = f"{deed.__name__} {('sent', 'answered')[direction]} {count}"
         if self.cutter.disarm():
             self.cuts += 1
+            if late:
+                self.cache.wait(late)
+                self.cutter.release()
+                self.cache.wait(NEWS_S)
             assert self.cutter.is_over.wait(30), what
         counts = self.cache.go(300)
         self.seconds.append(counts[3])

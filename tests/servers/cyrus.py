@@ -32,6 +32,7 @@ autocreate_inbox_folders: Sent|Trash
 SERVICES = """\
 START {{
   recover cmd="/usr/lib/cyrus/bin/ctl_cyrusdb -C {dir}/imapd.conf -r"
+  idled cmd="{idled} -C {dir}/imapd.conf"
 }}
 SERVICES {{
   imap  cmd="{imapd} -C {dir}/imapd.conf" listen="127.0.0.1:{port}"
@@ -61,6 +62,7 @@ class Cyrus:
             (directory / name).mkdir(parents=True, exist_ok=True)
         (directory / "server.pem").write_bytes(pem.read_bytes())
         fields = {"dir": directory, "imapd": imapd, "port": self.port,
+                  "idled": imapd.with_name("idled"),
                   "tls_port": self.tls_port}
         (directory / "imapd.conf").write_text(CONFIG.format(**fields))
         (directory / "cyrus.conf").write_text(SERVICES.format(**fields))

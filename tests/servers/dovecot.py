@@ -55,6 +55,13 @@ namespace inbox {{
 {extra}
 """
 
+# For extra: COMPRESS=DEFLATE is offered.
+ZLIB = """\
+protocol imap {
+  mail_plugins = $mail_plugins imap_zlib
+}
+"""
+
 SPECIAL = """\
   mailbox {0} {{
     special_use = \\{0}

@@ -3,6 +3,7 @@ import contextlib
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -16,6 +17,8 @@ import time
 NAMESPACE = ["unshare", "--mount", "--propagation", "private", "--pid",
              "--fork", "--kill-child", "--mount-proc"]
 
+PORTS = 10_000, 32_768  # below those of ip_local_port_range
+
 
 class Unavailable(Exception):
     """This machine cannot run the server; the text says why."""
@@ -26,12 +29,15 @@ def is_root():
 
 
 def free_ports(count):
-    """Ports nobody listens on now."""
+    """Ports nobody has now, of those that no outgoing connection is given."""
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
+        found = []
+        while len(found) < count:
+            s = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                s.bind(("127.0.0.1", random.randrange(*PORTS)))
+                found.append(s.getsockname()[1])
+        return found
 
 
 def is_open(port):

@@ -3,18 +3,19 @@
  * the cache would wait for is skipped, so that minutes of looking for what a
  * lost connection left behind take milliseconds.
  *
- *   cache_tool DIRECTORY PORT USER PASSWORD FOLDER...
+ *   cache_tool DIRECTORY PORT USER PASSWORD AUTH FOLDER...
  *
- * Plain TCP to 127.0.0.1, the folders' names at the top, in DIRECTORY all
- * files.  Each line of standard input is done, and answered by one line:
+ * Plain TCP to 127.0.0.1, a mechanism ("-": the best), the folders' names at
+ * the top, in DIRECTORY all files.  Each line of standard input is done, and answered by one line:
  *
  *	deliver FOLDER NAME FILE	ok, or the error
  *	rename FOLDER NAME FOLDER FLAGS	the same; letters of mail.h, "-": none
  *	unlink FOLDER NAME		the same
  *	pass MS		let so much time pass, or until nothing is to be sent
+ *	wait MS		the same, also when nothing is to be sent
  *	rest		no time: return when there is nothing to do now
  *
- * of which the last two tell: pending, held, refused, milliseconds passed.
+ * of which the last three tell: pending, held, refused, milliseconds passed.
  * "names FOLDER" answers with the names there, separated by blanks.
  */
 #include <errno.h>
@@ -38,7 +39,7 @@
 /* No answer of a server is waited for so long, whatever time passes here. */
 #define TIMEOUT_MS (1000 * 1000 * 1000)
 /* Of real time, for one command. */
-#define PATIENCE_S 60
+#define PATIENCE_S 200
 
 struct tool {
 	struct cache *cache;
@@ -206,9 +207,9 @@ static int64_t pending(struct tool *t)
 
 /*
  * Whenever the session sleeps, let the time pass till it wakes: at most ms in
- * all; none when nothing is pending any more.  Returns what passed.
+ * all; none when nothing is pending any more, if may_end.  Returns what passed.
  */
-static int64_t pass(struct tool *t, int64_t ms)
+static int64_t pass(struct tool *t, int64_t ms, bool may_end)
 {
 	static const struct timespec pause = { .tv_nsec = 500000 };
 	time_t end = time(NULL) + PATIENCE_S;
@@ -220,7 +221,7 @@ static int64_t pass(struct tool *t, int64_t ms)
 			(void)nanosleep(&pause, NULL);
 			continue;
 		}
-		if (passed >= ms || pending(t) == 0)
+		if (passed >= ms || (may_end && pending(t) == 0))
 			return passed;
 		int64_t step = until - clock_now_ms();
 		if (step > ms - passed)
@@ -261,12 +262,14 @@ static void do_line(struct tool *t, char *line)
 	int64_t folder = 0;
 	for (int i = 0; i < 5; i++)
 		words[i] = line != NULL ? strsep(&line, " ") : none;
-	if (strcmp(words[0], "pass") == 0) {
-		tell_status(t, pass(t, strtoll(words[1], NULL, 10)));
+	bool is_wait = strcmp(words[0], "wait") == 0;
+	if (is_wait || strcmp(words[0], "pass") == 0) {
+		int64_t ms = strtoll(words[1], NULL, 10);
+		tell_status(t, pass(t, ms, !is_wait));
 		return;
 	}
 	if (strcmp(words[0], "rest") == 0) {
-		tell_status(t, pass(t, 0));
+		tell_status(t, pass(t, 0, true));
 		return;
 	}
 	int err = -EINVAL;
@@ -308,6 +311,7 @@ int main(int argc, char **argv)
 		          .host = "127.0.0.1",
 		          .secret_kind = CONN_SECRET_PASSWORD,
 		          .timeout_ms = TIMEOUT_MS },
+		.compress = true, /* where it is offered */
 		.version = "1.0",
 	};
 	struct tool t = { .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -317,9 +321,9 @@ int main(int argc, char **argv)
 	auto_free char *line = NULL;
 	size_t capacity = 0;
 	ssize_t len;
-	if (argc < 6) {
+	if (argc < 7) {
 		(void)fprintf(stderr, "usage: cache_tool DIRECTORY PORT USER "
-		                      "PASSWORD FOLDER...\n");
+		                      "PASSWORD AUTH FOLDER...\n");
 		return 2;
 	}
 	auto_free char *state = xasprintf("%s/state", argv[1]);
@@ -332,17 +336,19 @@ int main(int argc, char **argv)
 		.timeout_ms = TIMEOUT_MS,
 		.interval_ms = 60000,
 		.delete = CACHE_DELETE_EXPUNGE,
-		.folders = (const char *const *)argv + 5,
-		.folder_count = (size_t)argc - 5,
+		.folders = (const char *const *)argv + 6,
+		.folder_count = (size_t)argc - 6,
 	};
+	log_open(LOG_LEVEL_DEBUG, false);
 	imap.conn.port = (unsigned)strtoul(argv[2], NULL, 10);
 	imap.conn.user = argv[3];
 	imap.conn.secret = argv[4];
+	imap.conn.auth = strcmp(argv[5], "-") == 0 ? NULL : argv[5];
 	int err = cache_open(&config, &t.cache, &why);
 	if (err == 0)
 		err = imap_remote_new(&imap, &remote);
 	if (err == 0)
-		err = begin(&t, remote, argv + 5);
+		err = begin(&t, remote, argv + 6);
 	printf("%s\n", err == 0 ? "ok" : strerror(-err));
 	(void)fflush(stdout);
 	while (err == 0 && (len = getline(&line, &capacity, stdin)) > 0) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cache/file.h"
@@ -161,12 +162,41 @@ static int write_file(int fd, const char *body)
 	return is_whole ? 0 : -EIO;
 }
 
+static bool is_done(struct outcome *o)
+{
+	(void)pthread_mutex_lock(&o->rig->lock);
+	bool is_done = o->is_done;
+	(void)pthread_mutex_unlock(&o->rig->lock);
+	return is_done;
+}
+
+static bool is_offered(struct hand *h)
+{
+	struct journal_row row;
+	return journal_offered_next(db_reader(h->rig->cache->db), &row) == 0;
+}
+
 /* What a call that may be waited for gave in the end. */
 static int outcome(struct hand *h, struct outcome *o, int n)
 {
-	if (n == 0)
+	struct timespec pause = { .tv_nsec = 1000000 };
+	if (n != 0)
+		return n == 1 ? 0 : n;
+	bool is_by_hand = h->session.remote != NULL;
+	if (h->rig->config.ack != CACHE_ACK_SERVER || !is_by_hand)
 		return rig_outcome(h->rig, o);
-	return n == 1 ? 0 : n;
+	/* It waits for the keeper, and then for the server, but not for ever. */
+	for (int i = 0; i < 5000 && !is_done(o) && !is_offered(h); i++)
+		(void)nanosleep(&pause, NULL);
+	while (!is_done(o)) {
+		if (hand_push(h) < 0)
+			remote_disconnect(h->session.remote);
+		if (is_done(o))
+			break;
+		clock_advance_ms(5000);
+		cache_tick(h->rig->cache);
+	}
+	return rig_outcome(h->rig, o);
 }
 
 /* By tmp into new; what has the name already goes. */

@@ -17,7 +17,7 @@
 #define FOREIGN_DATE  2000000
 
 /* All names of folders that plays use: what is in no model is not there. */
-static const char *const known[] = { "INBOX", "a", "b", "x", "y", "Trash" };
+static const char *const known[] = { "INBOX", "a", "b", "x", "y", "z", "Trash" };
 
 /* No two are of one size. */
 static void make_text(int token, char out[TEXT_SIZE])

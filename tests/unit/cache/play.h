@@ -47,6 +47,7 @@ struct play {
 	const char *name;
 	bool has_trash;
 	struct play_step steps[PLAY_STEPS];
+	enum cache_ack ack;
 };
 
 /* One message, and the name it has here; "": the user gave it none. */

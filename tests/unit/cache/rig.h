@@ -56,6 +56,9 @@ int rig_list(struct rig *rig);
 /* Have the server looked at again, and wait until that is done. */
 void rig_poll(struct rig *rig);
 
+/* Wait until all sessions sleep. */
+void rig_rest(struct rig *rig);
+
 /* The nth entry (from 0) at a place; fails the test if there is none. */
 struct cache_entry rig_entry(struct rig *rig, int64_t folder,
                              enum cache_place place, int n);

@@ -113,6 +113,10 @@ static void arrivals_are_known_for_ten_minutes_elsewhere(void **state)
 	assert_true(recent_has(&r, now + 599999, 4, c.id, c.body_digest));
 	assert_false(recent_has(&r, now + 600000, 4, c.id, c.body_digest));
 	assert_false(recent_has_any(&r, now + 600000));
+	recent_left(&r, 3, d.id, d.body_digest);
+	assert_true(recent_has(&r, now, 4, c.id, c.body_digest));
+	recent_left(&r, 3, c.id, c.body_digest);
+	assert_false(recent_has(&r, now, 4, c.id, c.body_digest));
 }
 
 static void removals_are_counted_for_a_minute(void **state)

@@ -59,6 +59,11 @@ static const struct play plays[] = {
 		CUT(APPEND, DONE), DELIVER("INBOX", "2"), DELIVER("a", "3"),
 		PASS, CUT(APPEND, UNDONE), DELIVER("INBOX", "4"), PASS, PASS,
 	} },
+	{ "deliver to the server", false, {
+		DELIVER("INBOX", "1"), FLAG("INBOX", "1", MAIL_SEEN),
+		CUT(APPEND, DONE), DELIVER("INBOX", "2"), DELIVER("a", "3"),
+		CUT(APPEND, UNDONE), DELIVER("INBOX", "4"), PASS, PASS,
+	}, CACHE_ACK_SERVER },
 	{ "flag", false, {
 		DELIVER("INBOX", "1"), DELIVER("INBOX", "2"), PASS,
 		FLAG("INBOX", "1", MAIL_SEEN), PASS,
@@ -114,6 +119,14 @@ static const struct play plays[] = {
 		DELIVER("y", "2"), FLAG("y", "1", MAIL_SEEN),
 		RENAME("y", "x"), CUT(RENAME, DONE), PASS, PASS,
 		RENAME("x", "y"), RENAME("y", "x"), PASS,
+	} },
+	{ "rename mailbox unanswered", false, {
+		MKDIR("x"), DELIVER("x", "1"), CUT(CREATE, DONE), PASS,
+		RENAME("x", "y"), PASS, PASS,
+		RENAME("y", "x"), CUT(RENAME, DONE), PASS,
+		RENAME("x", "z"), PASS, PASS,
+		RENAME("z", "y"), CUT(RENAME, DONE), PASS,
+		RENAME("y", "z"), PASS, PASS,
 	} },
 	{ "offline batch", false, {
 		DELIVER("INBOX", "1"), DELIVER("a", "2"), PASS,
@@ -171,6 +184,7 @@ static void open_hand(struct world *w, struct rig *rig, struct hand *h)
 	if (w->now_ms > now)
 		clock_advance_ms(w->now_ms - now);
 	rig_init(rig, w->dir, w->account);
+	rig->config.ack = w->play->ack;
 	rig_open(rig);
 	hand_take(h, rig);
 }

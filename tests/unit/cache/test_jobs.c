@@ -23,7 +23,7 @@ static int setup(void **state)
 	q->account = fake_account_new();
 	for (int i = 0; i < SESSIONS; i++)
 		q->remotes[i] = fake_remote_new(q->account);
-	q->jobs = jobs_new(1000, 0);
+	q->jobs = jobs_new(1000, 0, 0);
 	jobs_serve(q->jobs, q->remotes, SESSIONS);
 	jobs_list_at(q->jobs, INT64_MAX);
 	*state = q;

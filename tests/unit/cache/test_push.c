@@ -1,37 +1,20 @@
 /*
- * What the journal holds, told to a server: every kind of row, every outcome.
+ * What the journal holds of messages, told to a server: every kind of row,
+ * every outcome.
  */
 #include "tests/unit/test.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "tests/unit/cache/hand.h"
+#include "tests/unit/cache/push_hand.h"
 #include "util/clock.h"
-
-#define BODY "From: a\nMessage-ID: <1@x>\n\nhello\n"
 
 static struct fake_view view(struct hand *h, const char *folder, size_t n)
 {
 	struct fake_view v = { 0 };
 	assert_true(fake_view(h->rig->account, folder, n, &v));
 	return v;
-}
-
-static int64_t inbox(struct hand *h)
-{
-	return hand_folder(h, "INBOX");
-}
-
-static int64_t lists(struct hand *h)
-{
-	struct cache_folder folder;
-	assert_int_equal(cache_folder_find(h->rig->cache,
-	                                   hand_folder(h, "Lists"), "c",
-	                                   &folder),
-	                 0);
-	return folder.id;
 }
 
 /* Delivered, and with the server. */
@@ -42,14 +25,20 @@ static void deliver(struct hand *h, const char *base, const char *body)
 	assert_int_equal(hand_rows(h), 0);
 }
 
-/* Nothing is left to do, and both sides are the same. */
-static void assert_quiet(struct hand *h, size_t in_inbox, size_t in_lists)
+static void a_delivery_has_the_date_of_its_file(void **state)
 {
-	assert_int_equal(hand_rows(h), 0);
-	assert_int_equal(hand_count(h, inbox(h)), in_inbox);
-	assert_int_equal(hand_count(h, lists(h)), in_lists);
-	assert_int_equal(fake_count(h->rig->account, "INBOX"), in_inbox);
-	assert_int_equal(fake_count(h->rig->account, "Lists/c"), in_lists);
+	struct hand *h = *state;
+	assert_int_equal(hand_deliver(h, inbox(h), "a", BODY), 0);
+	struct cache_message what = hand_entry(h, inbox(h), "a").message;
+	what.mtime = (struct timespec){ .tv_sec = 1234567890 };
+	assert_int_equal(cache_file_set(h->rig->cache, &what, CACHE_SET_MTIME),
+	                 0);
+	hand_pass(h, 3);
+	assert_int_equal(view(h, "INBOX", 0).received_at, 1234567890);
+	/* Its copy, too, is known again by it. */
+	assert_int_equal(hand_entry(h, inbox(h), "a").message.received_at,
+	                 1234567890);
+	assert_quiet(h, 1, 0);
 }
 
 static void a_delivery_is_appended_once(void **state)
@@ -73,8 +62,20 @@ static void deliveries_of_a_burst_share_a_call(void **state)
 		assert_int_equal(hand_deliver(h, inbox(h), base, BODY), 0);
 	}
 	hand_pass(h, 3);
-	assert_int_equal(fake_calls(h->rig->account, FAKE_APPEND), 2);
+	assert_int_equal(fake_calls(h->rig->account, FAKE_APPEND), 1);
 	assert_quiet(h, 100, 0);
+}
+
+static void a_delivery_that_is_renumbered_keeps_its_name(void **state)
+{
+	struct hand *h = *state;
+	deliver(h, "a", BODY);
+	fake_folder_reset(h->rig->account, "INBOX");
+	fake_message_flag(h->rig->account, "INBOX", view(h, "INBOX", 0).number,
+	                  MAIL_SEEN);
+	hand_pass(h, 3);
+	assert_int_equal(hand_entry(h, inbox(h), "a").flags, MAIL_SEEN);
+	assert_quiet(h, 1, 0);
 }
 
 static void flags_are_set_and_taken_away(void **state)
@@ -182,19 +183,6 @@ static void a_trash_folder_takes_what_is_unlinked(void **state)
 	assert_int_equal(fake_count(h->rig->account, "Trash"), 0);
 }
 
-static void what_was_copied_elsewhere_does_not_go_to_trash(void **state)
-{
-	struct hand *h = *state;
-	fake_folder_add(h->rig->account, "Trash", MAIL_FOLDER_TRASH);
-	deliver(h, "a", BODY);
-	/* As mail programs move: with headers of their own. */
-	assert_int_equal(hand_deliver(h, lists(h), "b", "X-Own: 1\n" BODY), 0);
-	assert_int_equal(hand_unlink(h, inbox(h), "a"), 0);
-	hand_pass(h, 5);
-	assert_int_equal(fake_count(h->rig->account, "Trash"), 0);
-	assert_quiet(h, 0, 1);
-}
-
 static void a_policy_may_only_mark(void **state)
 {
 	struct hand *h = *state;
@@ -290,6 +278,59 @@ static void flags_whose_answer_is_lost_are_set_again(void **state)
 	}
 }
 
+static void set_flags(struct hand *h, unsigned flags)
+{
+	assert_int_equal(hand_move(h, inbox(h), "a", inbox(h), CACHE_CUR,
+	                           flags),
+	                 0);
+}
+
+/* There and back: the server has the one, or the other, and will say so. */
+static void flags_set_back_after_a_lost_answer_are_told(void **state)
+{
+	static const enum fake_loss losses[] = { FAKE_LOST_UNDONE,
+		                                 FAKE_LOST_DONE };
+	struct hand *h = *state;
+	deliver(h, "a", BODY);
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned first = i < 2 ? MAIL_FLAGGED : 0;
+		set_flags(h, MAIL_SEEN | first);
+		hand_pass(h, 3);
+		fake_cut(h->rig->account, FAKE_FLAGS, 1, 0, 1, losses[i % 2]);
+		set_flags(h, MAIL_SEEN | (first ^ MAIL_FLAGGED));
+		clock_advance_ms(1000);
+		assert_true(hand_push(h) < 0);
+		set_flags(h, MAIL_SEEN | MAIL_ANSWERED | first);
+		hand_pass(h, 5);
+		unsigned last = MAIL_SEEN | MAIL_ANSWERED | first;
+		assert_int_equal(hand_entry(h, inbox(h), "a").flags, last);
+		assert_int_equal(view(h, "INBOX", 0).flags, last);
+		assert_quiet(h, 1, 0);
+	}
+}
+
+static void keywords_set_back_after_a_lost_answer_are_told(void **state)
+{
+	struct hand *h = *state;
+	deliver(h, "a", BODY);
+	struct cache_entry a = hand_entry(h, inbox(h), "a");
+	assert_int_equal(cache_keywords_set(h->rig->cache, a.message.id,
+	                                    "one two"),
+	                 0);
+	hand_pass(h, 3);
+	fake_cut(h->rig->account, FAKE_FLAGS, 1, 0, 1, FAKE_LOST_DONE);
+	assert_int_equal(cache_keywords_set(h->rig->cache, a.message.id, "one"),
+	                 0);
+	clock_advance_ms(1000);
+	assert_true(hand_push(h) < 0);
+	assert_int_equal(cache_keywords_set(h->rig->cache, a.message.id,
+	                                    "one two"),
+	                 0);
+	hand_pass(h, 5);
+	assert_string_equal(view(h, "INBOX", 0).keywords, "one two");
+	assert_quiet(h, 1, 0);
+}
+
 static void a_removal_whose_answer_is_lost_is_made_again(void **state)
 {
 	static const enum fake_loss losses[] = { FAKE_LOST_UNDONE,
@@ -302,6 +343,32 @@ static void a_removal_whose_answer_is_lost_is_made_again(void **state)
 		hand_pass(h, 8);
 		assert_quiet(h, 0, 0);
 	}
+}
+
+/* Who was not there at the last pull is not missed by the next. */
+static void a_delivery_gone_before_the_next_pull_goes_here(void **state)
+{
+	struct hand *h = *state;
+	deliver(h, "a", BODY);
+	for (int i = 0; i < 3; i++) {
+		char base[] = { (char)('b' + i), '\0' };
+		assert_int_equal(hand_deliver(h, inbox(h), base, BODY), 0);
+	}
+	clock_advance_ms(2000);
+	assert_int_equal(hand_push(h), 0);
+	assert_int_equal(hand_rows(h), 0);
+	/* One is an entry, and one has something to be told. */
+	uint64_t c = view(h, "INBOX", 2).number;
+	assert_int_equal(hand_move(h, inbox(h), "b", inbox(h), CACHE_CUR,
+	                           MAIL_SEEN),
+	                 0);
+	fake_message_remove(h->rig->account, "INBOX",
+	                    view(h, "INBOX", 1).number);
+	fake_message_remove(h->rig->account, "INBOX", c);
+	hand_pass(h, 30);
+	assert_quiet(h, 2, 0);
+	(void)hand_entry(h, inbox(h), "a");
+	(void)hand_entry(h, inbox(h), "d");
 }
 
 static void a_message_gone_there_goes_here(void **state)
@@ -327,81 +394,6 @@ static void a_renumbered_message_is_still_moved(void **state)
 	hand_pass(h, 10);
 	assert_quiet(h, 0, 1);
 	assert_int_equal(view(h, "Lists/c", 0).flags, MAIL_SEEN);
-}
-
-static int64_t make_folder(struct hand *h, const char *level)
-{
-	int64_t id = 0;
-	struct cache *c = h->rig->cache;
-	assert_int_equal(cache_folder_make(c, CACHE_ROOT, level, &id), 0);
-	for (int place = 0; place <= CACHE_TMP; place++)
-		assert_int_equal(cache_place_make(c, id,
-		                                  (enum cache_place)place),
-		                 0);
-	return id;
-}
-
-static void remove_folder(struct hand *h, int64_t id)
-{
-	struct cache *c = h->rig->cache;
-	for (int place = 0; place <= CACHE_TMP; place++)
-		assert_int_equal(cache_place_remove(c, id,
-		                                    (enum cache_place)place),
-		                 0);
-	assert_int_equal(cache_folder_remove(c, id), 0);
-}
-
-static void a_mailbox_is_made_renamed_and_removed(void **state)
-{
-	struct hand *h = *state;
-	int64_t id = make_folder(h, "new");
-	assert_int_equal(hand_deliver(h, id, "a", BODY), 0);
-	hand_pass(h, 5);
-	assert_int_equal(fake_copies(h->rig->account, "new", BODY), 1);
-	assert_int_equal(cache_folder_rename(h->rig->cache, id, CACHE_ROOT,
-	                                     "other"),
-	                 0);
-	hand_pass(h, 5);
-	assert_false(fake_folder_is(h->rig->account, "new"));
-	assert_int_equal(fake_copies(h->rig->account, "other", BODY), 1);
-	assert_int_equal(hand_unlink(h, id, "a"), 0);
-	remove_folder(h, id);
-	hand_pass(h, 12);
-	assert_false(fake_folder_is(h->rig->account, "other"));
-	assert_quiet(h, 0, 0);
-}
-
-static void folder_calls_whose_answers_are_lost_are_made_again(void **state)
-{
-	struct hand *h = *state;
-	fake_cut(h->rig->account, FAKE_CREATE, 1, 0, 1, FAKE_LOST_DONE);
-	int64_t id = make_folder(h, "new");
-	hand_pass(h, 8);
-	assert_true(fake_folder_is(h->rig->account, "new"));
-	fake_cut(h->rig->account, FAKE_RENAME, 1, 0, 1, FAKE_LOST_DONE);
-	assert_int_equal(cache_folder_rename(h->rig->cache, id, CACHE_ROOT,
-	                                     "other"),
-	                 0);
-	hand_pass(h, 8);
-	assert_true(fake_folder_is(h->rig->account, "other"));
-	assert_int_equal(hand_rows(h), 0);
-	fake_cut(h->rig->account, FAKE_DELETE, 1, 0, 1, FAKE_LOST_DONE);
-	remove_folder(h, id);
-	hand_pass(h, 8);
-	assert_false(fake_folder_is(h->rig->account, "other"));
-	assert_quiet(h, 0, 0);
-}
-
-static void a_mailbox_that_got_mail_meanwhile_is_not_deleted(void **state)
-{
-	struct hand *h = *state;
-	int64_t id = make_folder(h, "new");
-	hand_pass(h, 5);
-	(void)fake_deliver(h->rig->account, "new", "x\n\ny\n", 5, 0);
-	remove_folder(h, id);
-	hand_pass(h, 1);
-	hand_pass(h, 8);
-	assert_int_equal(fake_copies(h->rig->account, "new", "x\n\ny\n"), 1);
 }
 
 static void deliver_many(struct hand *h, int count)
@@ -492,11 +484,11 @@ static void deletions_far_apart_pass_however_late(void **state)
 
 int main(void)
 {
-#define PUSH_TEST(name) \
-	cmocka_unit_test_setup_teardown(name, hand_setup, hand_teardown)
 	const struct CMUnitTest tests[] = {
+		PUSH_TEST(a_delivery_has_the_date_of_its_file),
 		PUSH_TEST(a_delivery_is_appended_once),
 		PUSH_TEST(deliveries_of_a_burst_share_a_call),
+		PUSH_TEST(a_delivery_that_is_renumbered_keeps_its_name),
 		PUSH_TEST(flags_are_set_and_taken_away),
 		PUSH_TEST(keywords_are_set_and_taken_away),
 		PUSH_TEST(a_message_is_moved_with_its_flags),
@@ -505,19 +497,18 @@ int main(void)
 		PUSH_TEST(an_unlinked_message_is_removed),
 		PUSH_TEST(an_edited_message_is_replaced),
 		PUSH_TEST(a_trash_folder_takes_what_is_unlinked),
-		PUSH_TEST(what_was_copied_elsewhere_does_not_go_to_trash),
 		PUSH_TEST(a_policy_may_only_mark),
 		PUSH_TEST(a_refused_delivery_stays_and_says_why),
 		PUSH_TEST(a_message_too_large_is_refused),
 		PUSH_TEST(a_busy_server_is_asked_again),
 		PUSH_TEST(a_lost_session_before_the_first_byte_costs_nothing),
 		PUSH_TEST(flags_whose_answer_is_lost_are_set_again),
+		PUSH_TEST(flags_set_back_after_a_lost_answer_are_told),
+		PUSH_TEST(keywords_set_back_after_a_lost_answer_are_told),
 		PUSH_TEST(a_removal_whose_answer_is_lost_is_made_again),
+		PUSH_TEST(a_delivery_gone_before_the_next_pull_goes_here),
 		PUSH_TEST(a_message_gone_there_goes_here),
 		PUSH_TEST(a_renumbered_message_is_still_moved),
-		PUSH_TEST(a_mailbox_is_made_renamed_and_removed),
-		PUSH_TEST(folder_calls_whose_answers_are_lost_are_made_again),
-		PUSH_TEST(a_mailbox_that_got_mail_meanwhile_is_not_deleted),
 		PUSH_TEST(many_deletions_are_held_until_confirmed),
 		PUSH_TEST(held_deletions_can_be_taken_back),
 		PUSH_TEST(as_many_as_the_brake_lets_pass_are_removed),

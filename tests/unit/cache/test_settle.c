@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/cache/hand.h"
 #include "util/clock.h"
@@ -101,6 +102,41 @@ static void twins_that_come_very_late_are_removed(void **state)
 	assert_once(h);
 }
 
+/* Mailutils dates messages by what stands in them. */
+static void who_dates_messages_itself_doubles_none(void **state)
+{
+	struct hand *h = *state;
+	fake_date(h->rig->account, 5000000);
+	lose(h, FAKE_LOST_DONE);
+	hand_pass(h, 5);
+	assert_int_equal(fake_calls(h->rig->account, FAKE_APPEND), 1);
+	assert_once(h);
+}
+
+static void twins_go_also_from_who_dates_them_itself(void **state)
+{
+	struct hand *h = *state;
+	fake_date(h->rig->account, 5000000);
+	lose(h, FAKE_LOST_LATE);
+	hand_pass(h, 70);
+	assert_once(h);
+	assert_int_equal(fake_commit_late(h->rig->account), 2);
+	hand_pass(h, 5);
+	assert_once(h);
+}
+
+/* The same text, but not with our date: another client may have put it there. */
+static void what_has_another_date_is_no_twin(void **state)
+{
+	struct hand *h = *state;
+	lose(h, FAKE_LOST_UNDONE);
+	hand_pass(h, 70);
+	assert_once(h);
+	(void)fake_deliver(h->rig->account, "INBOX", BODY, 4000000, 0);
+	hand_pass(h, 5);
+	assert_quiet(h, 3, 0);
+}
+
 static void twins_of_what_was_unlinked_go_as_well(void **state)
 {
 	struct hand *h = *state;
@@ -174,6 +210,18 @@ static void anothers_identical_message_is_left_alone(void **state)
 	assert_quiet(h, 4, 0);
 }
 
+/* Another client puts the same text there while the answer to ours is lost. */
+static void what_has_another_date_is_not_ours(void **state)
+{
+	struct hand *h = *state;
+	lose(h, FAKE_LOST_UNDONE);
+	(void)fake_deliver(h->rig->account, "INBOX", BODY, 4000000, 0);
+	hand_pass(h, 70);
+	assert_int_equal(fake_calls(h->rig->account, FAKE_APPEND), 2);
+	assert_int_equal(fake_copies(h->rig->account, NULL, BODY), 2);
+	assert_quiet(h, 3, 0);
+}
+
 static void a_known_identical_message_is_not_ours(void **state)
 {
 	struct hand *h = *state;
@@ -200,6 +248,51 @@ static void what_was_done_is_found_after_a_reset(void **state)
 	assert_int_equal(fake_calls(h->rig->account, FAKE_APPEND), 2);
 	assert_int_equal(fake_copies(h->rig->account, NULL, BODY), 2);
 	assert_quiet(h, 3, 0);
+}
+
+/* Both at once: Mailutils does so when two sessions meet. */
+static void what_has_another_date_is_found_after_a_reset(void **state)
+{
+	struct hand *h = *state;
+	fake_date(h->rig->account, 5000000);
+	assert_int_equal(hand_deliver(h, inbox(h), "old", BODY), 0);
+	hand_pass(h, 3);
+	fake_date(h->rig->account, 6000000);
+	lose(h, FAKE_LOST_DONE);
+	fake_folder_reset(h->rig->account, "INBOX");
+	hand_pass(h, 70);
+	assert_int_equal(fake_calls(h->rig->account, FAKE_APPEND), 2);
+	assert_int_equal(fake_copies(h->rig->account, NULL, BODY), 2);
+	assert_int_equal(hand_rows(h), 0);
+	assert_int_equal(fake_count(h->rig->account, "INBOX"), 3);
+}
+
+static void who_dates_messages_itself_may_number_them_anew(void **state)
+{
+	struct hand *h = *state;
+	fake_date(h->rig->account, 5000000);
+	fake_untold(h->rig->account);
+	assert_int_equal(hand_deliver(h, inbox(h), "a", BODY), 0);
+	assert_int_equal(hand_deliver(h, inbox(h), "b", OTHER), 0);
+	hand_pass(h, 70);
+	assert_quiet(h, 2, 0);
+	fake_folder_reset(h->rig->account, "INBOX");
+	hand_pass(h, 70);
+	assert_once(h);
+}
+
+static void what_was_not_done_is_sent_after_a_reset(void **state)
+{
+	struct hand *h = *state;
+	fake_date(h->rig->account, 5000000);
+	assert_int_equal(hand_deliver(h, inbox(h), "old", BODY), 0);
+	hand_pass(h, 3);
+	lose(h, FAKE_LOST_UNDONE);
+	fake_folder_reset(h->rig->account, "INBOX");
+	hand_pass(h, 70);
+	assert_int_equal(fake_calls(h->rig->account, FAKE_APPEND), 3);
+	assert_int_equal(fake_copies(h->rig->account, NULL, BODY), 2);
+	assert_int_equal(fake_copies(h->rig->account, NULL, OTHER), 1);
 }
 
 static void keys_that_are_not_told_are_found(void **state)
@@ -281,6 +374,57 @@ static void moves_whose_answers_are_lost_end_well(void **state)
 	assert_int_equal(hand_setup(state), 0);
 }
 
+/* A message of INBOX of which only the server has the body. */
+static struct cache_entry add_foreign(struct hand *h)
+{
+	fake_message_add(h->rig->account, "INBOX", 1, 100, MAIL_SEEN);
+	hand_pass(h, 3);
+	return rig_entry(h->rig, inbox(h), CACHE_CUR, 0);
+}
+
+/* It is first asked for where it is not; and then known to be elsewhere. */
+static void assert_found(struct hand *h, int64_t message)
+{
+	struct outcome o = { .rig = h->rig };
+	struct cache_wait *wait;
+	assert_int_equal(cache_body_open(h->rig->cache, message, rig_done, &o,
+	                                 &o.body, &wait),
+	                 0);
+	assert_int_equal(remote_connect(h->session.remote), 0);
+	assert_int_equal(fetch_bodies(&h->session), 0);
+	assert_false(o.is_done);
+	hand_pass(h, 5);
+	assert_int_equal(fetch_bodies(&h->session), 0);
+	assert_int_equal(rig_outcome(h->rig, &o), 0);
+	assert_int_equal(o.body.size, 100);
+	(void)close(o.body.fd);
+}
+
+static void a_body_is_found_where_a_move_has_perhaps_brought_it(void **state)
+{
+	struct hand *h = *state;
+	struct cache_wait *wait;
+	struct cache_entry e = add_foreign(h);
+	struct cache_name to = { lists(h), CACHE_CUR, NULL, NULL, MAIL_SEEN };
+	assert_int_equal(cache_rename(h->rig->cache, &e, &to, NULL, NULL, NULL,
+	                              &wait),
+	                 1);
+	fake_cut(h->rig->account, FAKE_MOVE, 1, 0, 1, FAKE_LOST_DONE);
+	clock_advance_ms(1500);
+	assert_int_equal(hand_push(h), -EHOSTUNREACH);
+	assert_found(h, e.message.id);
+	assert_quiet(h, 0, 1);
+}
+
+static void a_body_is_found_after_a_reset(void **state)
+{
+	struct hand *h = *state;
+	struct cache_entry e = add_foreign(h);
+	fake_folder_reset(h->rig->account, "INBOX");
+	assert_found(h, e.message.id);
+	assert_quiet(h, 1, 0);
+}
+
 static void a_late_move_is_waited_for(void **state)
 {
 	struct hand *h = *state;
@@ -291,6 +435,25 @@ static void a_late_move_is_waited_for(void **state)
 	assert_int_equal(fake_calls(h->rig->account, FAKE_MOVE), 1);
 	assert_quiet(h, 0, 2);
 	(void)hand_entry(h, lists(h), "ab");
+}
+
+/*
+ * Where there is no MOVE the source is marked \Deleted.  That is no wish of
+ * another client, and must not go along when it is moved again.
+ */
+static void the_mark_of_a_move_is_not_the_users(void **state)
+{
+	struct hand *h = *state;
+	struct fake_view v;
+	settle_move(h, FAKE_LOST_UNDONE, true);
+	for (size_t i = 0; fake_view(h->rig->account, "INBOX", i, &v); i++)
+		fake_message_flag(h->rig->account, "INBOX", v.number,
+		                  v.flags | MAIL_DELETED);
+	hand_pass(h, 70);
+	assert_quiet(h, 0, 2);
+	for (size_t i = 0; fake_view(h->rig->account, "Lists/c", i, &v); i++)
+		assert_int_equal(v.flags & MAIL_DELETED, 0);
+	assert_int_equal(hand_entry(h, lists(h), "ab").flags & MAIL_DELETED, 0);
 }
 
 static void a_very_late_move_loses_nothing(void **state)
@@ -363,17 +526,28 @@ int main(void)
 		SETTLE_TEST(appends_that_were_not_done_are_sent_after_a_minute),
 		SETTLE_TEST(appends_that_come_late_are_waited_for),
 		SETTLE_TEST(twins_that_come_very_late_are_removed),
+		SETTLE_TEST(who_dates_messages_itself_doubles_none),
+		SETTLE_TEST(twins_go_also_from_who_dates_them_itself),
+		SETTLE_TEST(what_has_another_date_is_no_twin),
 		SETTLE_TEST(twins_of_what_was_unlinked_go_as_well),
 		SETTLE_TEST(a_watch_ends_after_a_day),
 		SETTLE_TEST(a_late_append_serves_a_refused_row),
 		SETTLE_TEST(identical_messages_are_all_there_once),
 		SETTLE_TEST(anothers_identical_message_is_left_alone),
+		SETTLE_TEST(what_has_another_date_is_not_ours),
 		SETTLE_TEST(a_known_identical_message_is_not_ours),
 		SETTLE_TEST(what_was_done_is_found_after_a_reset),
+		SETTLE_TEST(what_has_another_date_is_found_after_a_reset),
+		SETTLE_TEST(who_dates_messages_itself_may_number_them_anew),
+		SETTLE_TEST(what_was_not_done_is_sent_after_a_reset),
 		SETTLE_TEST(keys_that_are_not_told_are_found),
 		SETTLE_TEST(a_landed_message_that_went_is_gone),
 		SETTLE_TESTS(moves_whose_answers_are_lost_end_well),
+		SETTLE_TEST(
+			a_body_is_found_where_a_move_has_perhaps_brought_it),
+		SETTLE_TEST(a_body_is_found_after_a_reset),
 		SETTLE_TEST(a_late_move_is_waited_for),
+		SETTLE_TEST(the_mark_of_a_move_is_not_the_users),
 		SETTLE_TEST(a_very_late_move_loses_nothing),
 		SETTLE_TESTS(copies_whose_answers_are_lost_end_well),
 		SETTLE_TEST(what_was_sent_and_then_edited_ends_as_it_is_now),

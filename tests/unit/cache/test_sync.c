@@ -1,6 +1,7 @@
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include "tests/unit/cache/rig.h"
@@ -258,6 +259,105 @@ static void three_refusals_are_enough(void **state)
 	}
 	assert_int_equal(rig_list(rig), -EKEYREJECTED);
 	assert_int_equal(fake_calls(rig->account, FAKE_CONNECT), 3);
+	/* Who waits is told first. */
+	struct cache_status status = { 0 };
+	while (strstr(status.failure, "mailmount retry") == NULL) {
+		(void)sched_yield();
+		cache_status(rig->cache, &status);
+	}
+	/* What only asks for changes to be sent is no such order. */
+	assert_int_equal(cache_flush(rig->cache, false), 0);
+	cache_network_changed(rig->cache);
+	assert_int_equal(rig_list(rig), -EKEYREJECTED);
+	assert_int_equal(fake_calls(rig->account, FAKE_CONNECT), 3);
+	fake_heal(rig->account);
+	assert_int_equal(cache_flush(rig->cache, true), 0);
+	assert_true(fake_await(rig->account, FAKE_LIST, 1));
+	assert_int_equal(fake_calls(rig->account, FAKE_CONNECT), 4);
+	assert_int_equal(rig_list(rig), 0);
+}
+
+/* Three in all, whoever connects; and what they say is one account's. */
+static void refusals_of_all_sessions_count(void **state)
+{
+	struct rig *rig = *state;
+	(void)fake_message_add(rig->account, "INBOX", 9, 10, 0);
+	rig_start(rig, 3);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	int connects = fake_calls(rig->account, FAKE_CONNECT);
+	fake_fail(rig->account, FAKE_CONNECT, 1, 1000, -EKEYREJECTED);
+	fake_fail(rig->account, FAKE_CHECK, 1, 1, -ETIMEDOUT);
+	cache_network_changed(rig->cache);
+	for (int i = 0; i < 50; i++) {
+		struct cache_entry e = rig_entry(rig, inbox, CACHE_NEW, i % 9);
+		(void)rig_read(rig, &e);
+		clock_advance_ms(60000);
+		cache_tick(rig->cache);
+	}
+	assert_in_range(fake_calls(rig->account, FAKE_CONNECT) - connects, 1,
+	                3);
+}
+
+/* Minutes to go, of a clock that stands still; and then the server is back. */
+static void begin_a_back_off(struct rig *rig)
+{
+	fake_fail(rig->account, FAKE_CONNECT, 1, 1000, -EHOSTUNREACH);
+	rig_start(rig, 1);
+	while (fake_calls(rig->account, FAKE_CONNECT) < 12) {
+		clock_advance_ms(15 * 60 * 1000);
+		cache_tick(rig->cache);
+	}
+	fake_heal(rig->account);
+}
+
+static void another_network_ends_a_back_off(void **state)
+{
+	struct rig *rig = *state;
+	begin_a_back_off(rig);
+	cache_network_changed(rig->cache);
+	assert_true(fake_await(rig->account, FAKE_LIST, 1));
+}
+
+static void who_waits_for_the_queue_ends_a_back_off(void **state)
+{
+	struct rig *rig = *state;
+	begin_a_back_off(rig);
+	assert_int_equal(cache_flush(rig->cache, false), 0);
+	assert_true(fake_await(rig->account, FAKE_LIST, 1));
+}
+
+static void another_network_has_connections_checked(void **state)
+{
+	struct rig *rig = *state;
+	rig_start(rig, 1);
+	(void)rig_listed(rig, "INBOX");
+	int checks = fake_calls(rig->account, FAKE_CHECK);
+	int lists = fake_calls(rig->account, FAKE_LIST);
+	cache_network_changed(rig->cache);
+	assert_true(fake_await(rig->account, FAKE_CHECK, checks + 1));
+	/* What was missed? */
+	assert_true(fake_await(rig->account, FAKE_LIST, lists + 1));
+	assert_int_equal(fake_calls(rig->account, FAKE_CONNECT), 1);
+	/* One that does not answer is made anew. */
+	fake_fail(rig->account, FAKE_CHECK, 1, 1, -ETIMEDOUT);
+	cache_network_changed(rig->cache);
+	assert_true(fake_await(rig->account, FAKE_LIST, lists + 2));
+	assert_int_equal(fake_calls(rig->account, FAKE_CONNECT), 2);
+}
+
+static void after_a_suspension_connections_are_checked(void **state)
+{
+	struct rig *rig = *state;
+	rig_start(rig, 1);
+	(void)rig_listed(rig, "INBOX");
+	int checks = fake_calls(rig->account, FAKE_CHECK);
+	cache_tick(rig->cache);
+	clock_advance_ms(4000);
+	cache_tick(rig->cache);
+	clock_advance_ms(10000); /* the clock that counts it goes on alone */
+	cache_tick(rig->cache);
+	assert_true(fake_await(rig->account, FAKE_CHECK, checks + 1));
+	assert_int_equal(fake_calls(rig->account, FAKE_CHECK), checks + 1);
 }
 
 #define RIG_TEST(name) \
@@ -279,6 +379,11 @@ int main(void)
 		RIG_TEST(every_failure_heals),
 		RIG_TEST(off_line_readers_are_told_at_once),
 		RIG_TEST(three_refusals_are_enough),
+		RIG_TEST(refusals_of_all_sessions_count),
+		RIG_TEST(another_network_ends_a_back_off),
+		RIG_TEST(who_waits_for_the_queue_ends_a_back_off),
+		RIG_TEST(another_network_has_connections_checked),
+		RIG_TEST(after_a_suspension_connections_are_checked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

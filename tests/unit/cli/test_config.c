@@ -112,6 +112,7 @@ static void what_is_not_said_has_a_default(void **state)
 	assert_int_equal(a->cache_size, 2ULL << 30);
 	assert_int_equal(a->folder_count, 0);
 	assert_int_equal(a->layout, FS_NESTED);
+	assert_false(a->imap.compress);
 	assert_false(a->imap.read_only);
 	assert_int_equal(a->delete, CACHE_DELETE_AUTO);
 	assert_null(a->imap.conn.auth);
@@ -141,8 +142,10 @@ static void every_option_is_taken_in(void **state)
 	                     "cache-size = 500M\n"
 	                     "max-size = 2M\n"
 	                     "disable = qresync, MOVE\n"
+	                     "compress = yes\n"
 	                     "read-only = yes\n"
-	                     "delete = Flag\n"),
+	                     "delete = Flag\n"
+	                     "ack = Server\n"),
 		0);
 	const struct config_account *a = &f->config.accounts[0];
 	const struct conn_config *conn = &a->imap.conn;
@@ -169,8 +172,10 @@ static void every_option_is_taken_in(void **state)
 	assert_int_equal(a->cache_size, 500ULL << 20);
 	assert_int_equal(a->ahead_max, 2 << 20);
 	assert_string_equal(a->imap.disable, "QRESYNC,MOVE");
+	assert_true(a->imap.compress);
 	assert_true(a->imap.read_only);
 	assert_int_equal(a->delete, CACHE_DELETE_FLAG);
+	assert_int_equal(a->ack, CACHE_ACK_SERVER);
 }
 
 static void a_pop3_account_has_one_connection(void **state)
@@ -189,6 +194,28 @@ static void a_pop3_account_has_one_connection(void **state)
 	assert_int_equal(a->connections, 1);
 	assert_true(a->is_taken);
 	assert_int_equal(a->take_after_s, 30 * 24 * 3600);
+}
+
+static void inbox_can_be_split(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(read_text(f, "[defaults]\n"
+	                              "domains = a.org, b.org\n" GOOD
+	                              "split = X-Original-To\n"
+	                              "domains = c.org\n"
+	                              "[account b]\n"
+	                              "server = imaps://h\n"
+	                              "user = me\n"
+	                              "netrc = yes\n"
+	                              "split = received-for\n"),
+	                 0);
+	const struct config_account *a = &f->config.accounts[0];
+	assert_string_equal(a->split, "X-Original-To");
+	assert_int_equal(a->domain_count, 1);
+	assert_string_equal(a->domains[0], "c.org");
+	assert_string_equal(a[1].split, "received-for");
+	assert_int_equal(a[1].domain_count, 2);
+	assert_string_equal(a[1].domains[1], "b.org");
 }
 
 static void each_kind_of_secret(void **state)
@@ -284,6 +311,8 @@ static void each_bad_value_is_told_with_its_line(void **state)
 		{ "disable = ,", "disable: \",\" names no capability" },
 		{ "delete = maybe",
 		  "delete: \"maybe\" is none of trash, expunge and flag" },
+		{ "ack = maybe",
+		  "ack: \"maybe\" is neither journal nor server" },
 		{ "read-only = maybe",
 		  "read-only: \"maybe\" is neither yes nor no" },
 		{ "user = you", "user: given twice; first in line 3" },
@@ -332,6 +361,17 @@ static void what_is_wrong_as_a_whole_is_told(void **state)
 		  "pop3://; write that or leave tls out\n" },
 		{ GOOD "tls-key = /k\n",
 		  "1: [account a] tls-key: goes with tls-cert; add it\n" },
+		{ GOOD "split = Delivered To\n",
+		  "5: [account a] split: \"Delivered To\" is no header field; "
+		  "write delivered-to, x-original-to, envelope-to or "
+		  "received-for\n" },
+		{ GOOD "split = to\ndomains = a.org bob@b.org\n",
+		  "6: [account a] domains: \"a.org bob@b.org\" has what is no "
+		  "domain; write example.org\n" },
+		{ GOOD "domains = a.org\n",
+		  "5: [account a] domains: goes with split; add it\n" },
+		{ GOOD "keep = no\n",
+		  "5: [account a] keep: is for POP3; leave it out\n" },
 		{ GOOD "keep = 0d\n",
 		  "5: [account a] keep: \"0d\" is not a number of days from "
 		  "1d to 36500d\n" },
@@ -495,6 +535,7 @@ int main(void)
 		CONFIG_TEST(what_is_not_said_has_a_default),
 		CONFIG_TEST(every_option_is_taken_in),
 		CONFIG_TEST(a_pop3_account_has_one_connection),
+		CONFIG_TEST(inbox_can_be_split),
 		CONFIG_TEST(each_kind_of_secret),
 		CONFIG_TEST(defaults_fill_in_wherever_they_stand),
 		CONFIG_TEST(each_bad_value_is_told_with_its_line),

@@ -27,6 +27,9 @@ static const struct cache_status offline = {
 	.pending = 12,
 	.held = 60,
 	.refused = 3,
+	.fetched_today = 5000,
+	.daily_limit = 4096,
+	.is_limit_reached = true,
 };
 
 static void any_text_becomes_json(void **state)
@@ -50,6 +53,9 @@ static void any_text_becomes_json(void **state)
 	assert_int_equal(json_integer_value(json_object_get(json, "held")), 60);
 	assert_int_equal(json_integer_value(json_object_get(json, "refused")),
 	                 3);
+	assert_int_equal(json_integer_value(
+				 json_object_get(json, "fetched_today")),
+	                 5000);
 	json_decref(json);
 }
 
@@ -100,6 +106,7 @@ static void the_table_shows_who_is_mounted(void **state)
 		"    no ?[31mroute?\n"
 		"    listing Lists/a: 7 of 9\n"
 		"    2 opens wait for the server\n"
+		"    fetched today: 4.9K of 4.0K; only what is opened comes\n"
 		"    12 changes wait to be sent\n"
 		"    60 deletions are held: `mailmount confirm` or `mailmount "
 		"undo`\n"

@@ -331,12 +331,21 @@ static void a_first_listing_is_waited_for(void **state)
 	assert_int_equal(finish(find, 5000), 0);
 }
 
+static void a_listing_that_just_ended_is_looked_at_again(void **state)
+{
+	struct fixture *f = fixture_of(state);
+	mount_now(f, FS_NESTED, 1);
+	fake_folder_late(f->cache, "late");
+	expect("test -d \"$M/late/cur\"");
+}
+
 static void a_failed_open_says_why(void **state)
 {
 	static const int ROWS[][2] = {
 		{ EHOSTUNREACH, EHOSTUNREACH },
 		{ ETIMEDOUT, ETIMEDOUT },
 		{ EKEYREJECTED, EACCES },
+		{ ENOKEY, EACCES },
 		{ EPROTO, EIO },
 		{ ECANCELED, EIO },
 		{ EIO, EIO },
@@ -501,6 +510,7 @@ int main(int argc, char **argv)
 		MOUNT_TEST(scans_are_stable_while_entries_change),
 		MOUNT_TEST(the_kernel_is_told_what_changed),
 		MOUNT_TEST(a_first_listing_is_waited_for),
+		MOUNT_TEST(a_listing_that_just_ended_is_looked_at_again),
 		MOUNT_TEST(a_failed_open_says_why),
 		MOUNT_TEST(a_waiting_reader_can_be_killed_or_interrupted),
 		MOUNT_TEST(stopping_answers_who_waits),

@@ -21,6 +21,15 @@ static void a_message_name_has_time_identity_account_and_flags(void **state)
 		{ 1, 1, CACHE_CUR, MAIL_SEEN | MAIL_ANSWERED,
 		  "1.0000000000000001.work:2,RS" },
 		{ 1, 1, CACHE_CUR, 0x3f, "1.0000000000000001.work:2,DFPRST" },
+		{ 1, 1, CACHE_CUR,
+		  MAIL_SEEN | CACHE_KEYWORD(0) | CACHE_KEYWORD(3),
+		  "1.0000000000000001.work:2,Sad" },
+		{ 1, 1, CACHE_CUR, ~0U,
+		  "1.0000000000000001.work:2,DFPRSTabcdefghijklmnopqrstuvwxyz" },
+		{ 1, 1, CACHE_CUR, CACHE_KEYWORD(25),
+		  "1.0000000000000001.work:2,z" },
+		{ 1, 1, CACHE_NEW, CACHE_KEYWORD(25),
+		  "1.0000000000000001.work" },
 		{ 1, 1, CACHE_NEW, 0x3f, "1.0000000000000001.work" },
 		{ -7, 1, CACHE_NEW, 0, "0.0000000000000001.work" },
 	};
@@ -38,6 +47,56 @@ static void a_message_name_has_time_identity_account_and_flags(void **state)
 		assert_true(maildir_identity_parse(name, &identity));
 		assert_true(identity == ROWS[i].identity);
 	}
+}
+
+static void a_name_that_was_given_shows_flags_as_they_are(void **state)
+{
+	static const unsigned A = CACHE_KEYWORD(0), B = CACHE_KEYWORD(1);
+	const struct {
+		enum cache_place place;
+		const char *info;
+		unsigned shown, flags;
+		const char *name;
+	} ROWS[] = {
+		{ CACHE_CUR, ":2,S", MAIL_SEEN, MAIL_SEEN, "x:2,S" },
+		{ CACHE_CUR, ":2,S", MAIL_SEEN, MAIL_SEEN | A, "x:2,Sa" },
+		{ CACHE_CUR, ":2,Sab", MAIL_SEEN | A | B, MAIL_SEEN | B,
+		  "x:2,Sb" },
+		/* It does not show all, and what it shows is another's. */
+		{ CACHE_CUR, ":2,Sa", MAIL_SEEN | B, MAIL_SEEN | B, "x:2,Sa" },
+		{ CACHE_CUR, ":2,Sac", MAIL_SEEN | A, MAIL_FLAGGED, "x:2,Fc" },
+		{ CACHE_CUR, ":2,Sa,b=a", MAIL_SEEN | A, 0, "x:2,,b=a" },
+		{ CACHE_CUR, "", 0, A, "x:2,a" },
+		/* In new keywords alone make no other name. */
+		{ CACHE_NEW, "", 0, A, "x" },
+		{ CACHE_NEW, ":2,F", MAIL_FLAGGED, MAIL_FLAGGED | A, "x:2,F" },
+		{ CACHE_NEW, ":2,F", MAIL_FLAGGED, MAIL_SEEN | A, "x:2,Sa" },
+	};
+	for (size_t i = 0; i < COUNT_OF(ROWS); i++) {
+		struct cache_entry entry = {
+			.place = ROWS[i].place,
+			.base = "x",
+			.flags = ROWS[i].flags,
+			.shown = ROWS[i].shown,
+		};
+		char name[MAILDIR_NAME_MAX + 1];
+		strcpy(entry.info, ROWS[i].info);
+		maildir_message_name(&entry, "work", name);
+		assert_string_equal(name, ROWS[i].name);
+	}
+}
+
+static void letters_of_a_name_are_flags_and_keywords(void **state)
+{
+	struct maildir_parts parts;
+	assert_int_equal(maildir_name_split("x:2,SazX,b", CACHE_CUR, &parts),
+	                 0);
+	assert_int_equal(parts.flags,
+	                 MAIL_SEEN | CACHE_KEYWORD(0) | CACHE_KEYWORD(25));
+	unsigned flags;
+	assert_int_equal(maildir_letters_parse("Sa", &flags), -EINVAL);
+	assert_int_equal(maildir_letters_parse("SF", &flags), 0);
+	assert_int_equal(flags, MAIL_SEEN | MAIL_FLAGGED);
 }
 
 static void what_is_no_message_name_has_no_identity(void **state)
@@ -171,6 +230,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			a_message_name_has_time_identity_account_and_flags),
+		cmocka_unit_test(a_name_that_was_given_shows_flags_as_they_are),
+		cmocka_unit_test(letters_of_a_name_are_flags_and_keywords),
 		cmocka_unit_test(what_is_no_message_name_has_no_identity),
 		cmocka_unit_test(a_level_and_its_name_give_each_other),
 		cmocka_unit_test(a_path_and_its_name_give_each_other),

@@ -97,9 +97,9 @@ static const struct {
 } cases[] = {
 	{ "list with status in one go", LIST, "", "",
 	  QRESYNC
-	  "C: A7 LIST \"\" \"*\" RETURN (SUBSCRIBED SPECIAL-USE STATUS (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ))\n"
+	  "C: A7 LIST \"\" \"*\" RETURN (SUBSCRIBED SPECIAL-USE STATUS (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ MAILBOXID))\n"
 	  "S: * LIST (\\Subscribed) \"/\" inbox\n"
-	  "S: * STATUS INBOX (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 9 HIGHESTMODSEQ 12)\n"
+	  "S: * STATUS INBOX (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 9 MAILBOXID (F2212-ea87) HIGHESTMODSEQ 12)\n"
 	  "S: * LIST (\\Sent) \"/\" {4}\n"
 	  "S: Se/x\n"
 	  "S: * STATUS {4}\n"
@@ -110,13 +110,48 @@ static const struct {
 	  "S: * LIST () \"/\" \"../evil\"\n"
 	  "S: * NO [UNAVAILABLE] a word\n"
 	  "S: A7 OK done\n"
-	  "C: A8 STATUS \"../evil\" (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)\n"
+	  "C: A8 STATUS \"../evil\" (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ MAILBOXID)\n"
 	  "S: * STATUS \"../evil\" (MESSAGES 7)\n"
 	  "S: A8 OK\n" BYE,
 	  ".. 1 -1 \n"
 	  "../evil 0 7 \n"
-	  "INBOX 2 3 9:4:3:12\n"
+	  "INBOX 2 3 9:4:3:12 F2212-ea87\n"
 	  "Se/x 40 0 \n" },
+	{ "Cyrus is not asked for MAILBOXID", LIST, "", "",
+	  LOGIN
+	  "S: * CAPABILITY IMAP4rev1 ID LIST-EXTENDED LIST-STATUS LITERAL+ OBJECTID\n"
+	  "S: A3 OK\n"
+	  "C: A4 ID (\"name\" \"mailmount\" \"version\" \"1.0\")\n"
+	  "S: * ID (\"name\" \"Cyrus IMAP\" \"version\" \"3.6.1\")\n"
+	  "S: A4 OK\n"
+	  "C: A5 LIST \"\" \"\"\n"
+	  "S: * LIST (\\Noselect) \"/\" \"\"\n"
+	  "S: A5 OK\n"
+	  "C: A6 LIST \"\" \"*\" RETURN (SUBSCRIBED STATUS (MESSAGES UIDNEXT UIDVALIDITY))\n"
+	  "S: * LIST () \"/\" INBOX\n"
+	  "S: * STATUS INBOX (MESSAGES 3)\n"
+	  "S: A6 OK done\n" BYE,
+	  "INBOX 0 3 \n" },
+	{ "a MAILBOXID that is none spoils all", LIST, "", "",
+	  QRESYNC
+	  "C: A7 LIST \"\" \"*\" RETURN (SUBSCRIBED SPECIAL-USE STATUS (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ MAILBOXID))\n"
+	  "S: * LIST () \"/\" INBOX\n"
+	  "S| * STATUS INBOX (MESSAGES 3 MAILBOXID (c@\\xe4g\\x98U))\\r\\n\n"
+	  "S: * LIST () \"/\" b\n"
+	  "S: * STATUS b (MESSAGES 0 MAILBOXID (F1))\n"
+	  "S: A7 OK done\n" BYE,
+	  "INBOX 0 3 \n"
+	  "b 0 0 \n" },
+	{ "two of one MAILBOXID have none", LIST, "", "",
+	  QRESYNC
+	  "C: A7 LIST \"\" \"*\" RETURN (SUBSCRIBED SPECIAL-USE STATUS (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ MAILBOXID))\n"
+	  "S: * LIST () \"/\" a\n"
+	  "S: * STATUS a (MESSAGES 3 MAILBOXID (F1))\n"
+	  "S: * LIST () \"/\" b\n"
+	  "S: * STATUS b (MESSAGES 0 MAILBOXID (F1))\n"
+	  "S: A7 OK done\n" BYE,
+	  "a 0 3 \n"
+	  "b 0 0 \n" },
 	{ "list without extensions", LIST, "", "",
 	  PLAIN "C: A5 LIST \"\" \"*\"\n"
 	        "S: * LIST () \"/\" \"INBOX\"\n"
@@ -204,6 +239,26 @@ static const struct {
 	  "gone 9.5\n"
 	  "message 9.9 0 [] 1 4\n"
 	  "v=9 n=10 m=70 e=2 l=0\n" },
+	{ "what is new is asked for at once, and may come first", PULL,
+	  "v=9 n=8 m=55 e=5 l=0", "",
+	  QRESYNC
+	  "C: A7 SELECT \"INBOX\"\n"
+	  "S: * 5 EXISTS\n"
+	  "S: * OK [UIDVALIDITY 9]\n"
+	  "S: * OK [UIDNEXT 10]\n"
+	  "S: * OK [HIGHESTMODSEQ 70]\n"
+	  "S: A7 OK\n"
+	  "C: A8 UID FETCH 1:7 (UID FLAGS) (CHANGEDSINCE 55 VANISHED)\n"
+	  "C: A9 UID FETCH 8:* (UID FLAGS INTERNALDATE RFC822.SIZE EMAILID)\n"
+	  "S: * 5 FETCH (UID 9 FLAGS () RFC822.SIZE 4 INTERNALDATE \"01-Jan-1970 00:00:01 +0000\")\n"
+	  "S: A9 OK\n"
+	  "S: * VANISHED (EARLIER) 2\n"
+	  "S: * 1 FETCH (UID 4 FLAGS (\\Flagged) MODSEQ (60))\n"
+	  "S: A8 OK\n" BYE,
+	  "message 9.9 0 [] 1 4\n"
+	  "gone 9.2\n"
+	  "flags 9.4 2 []\n"
+	  "v=9 n=10 m=70 e=5 l=0\n" },
 	{ "nothing changed costs only the SELECT", PULL, "v=9 n=8 m=55 e=3 l=0",
 	  "",
 	  QRESYNC "C: A7 SELECT \"INBOX\"\n"

@@ -62,8 +62,9 @@ static void write_list(struct remote *r, struct strbuf *out)
 	if (err < 0)
 		strbuf_printf(out, "list: %s\n", strerrorname_np(-err));
 	while (err == 0 && remote_list_next(r, &f) == 1)
-		strbuf_printf(out, "%s %x %lld %s\n", f.name, f.attributes,
-		              (long long)f.count, f.state);
+		strbuf_printf(out, "%s %x %lld %s%s%s\n", f.name, f.attributes,
+		              (long long)f.count, f.state,
+		              f.id[0] != '\0' ? " " : "", f.id);
 }
 
 static void write_change(const struct remote_change *c, struct strbuf *out)
@@ -216,6 +217,45 @@ static void a_server_that_stalls_is_left(void **state)
 	finish(&p);
 }
 
+/* Of any size, and empty where there is no such field. */
+static void heads_come_as_fields(void **state)
+{
+	struct peer p;
+	auto_strbuf struct strbuf out = { 0 };
+	static const struct remote_want wants[] = {
+		{ "9.1", 700 }, { "9.2", 700 }, { "9.3", 700 }, { "7.1", 700 }
+	};
+	start(&p,
+	      PLAIN "C: A5 SELECT \"INBOX\"\n"
+	            "S: * OK [UIDNEXT 4]\n"
+	            "S: A5 OK [UIDVALIDITY 9]\n"
+	            "C: A6 UID FETCH 1:3 (UID BODY.PEEK[HEADER.FIELDS "
+	            "(delivered-to)])\n"
+	            "S| * 1 FETCH (UID 1 BODY[HEADER.FIELDS (DELIVERED-TO)] "
+	            "{21}\\r\\nDelivered-To: a@b\\r\\n\\r\\n)\\r\\n\n"
+	            "S: * 2 FETCH (BODY[HEADER.FIELDS (\"delivered-to\")] \"\" "
+	            "UID 2)\n"
+	            "S: A6 OK\n"
+	            "C: A7 UID FETCH 1 (UID BODY.PEEK[])\n"
+	            "S: * 1 FETCH (UID 1 BODY[] \"x\")\n"
+	            "S: A7 OK\n" BYE,
+	      false);
+	assert_int_equal(remote_connect(p.remote), 0);
+	assert_int_equal(remote_fetch_heads(p.remote, "INBOX", "delivered-to",
+	                                    wants, COUNT_OF(wants)),
+	                 0);
+	write_bodies(p.remote, &out);
+	static const struct remote_want body = { "9.1", 1 };
+	write_fetch(p.remote, "INBOX", &body, 1, &out);
+	assert_string_equal(strbuf_text(&out),
+	                    "7.1 ESTALE 0 0 \n"
+	                    "9.1 ok 19 21 Delivered-To: a@b\n\n\n"
+	                    "9.2 ok 0 0 \n"
+	                    "9.3 ESTALE 0 0 \n"
+	                    "9.1 ok 1 1 x\n");
+	finish(&p);
+}
+
 static void two_requests_are_in_flight(void **state)
 {
 	struct peer p;
@@ -262,8 +302,10 @@ static void a_name_of_a_message_outlives_the_cache(void **state)
 	assert_int_equal(remote_pull(p.remote, "INBOX", ""), 0);
 	assert_int_equal(remote_next(p.remote, &c, &cursor), 1);
 	assert_true(c.identity == digest_u64("Mab", 3));
+	assert_true(c.is_identity_everywhere);
 	assert_int_equal(remote_next(p.remote, &c, &cursor), 1);
 	assert_true(c.identity == (digest_u64("INBOX/9", 7) << 32 | 2));
+	assert_false(c.is_identity_everywhere);
 	assert_int_equal(remote_next(p.remote, &c, &cursor), 0);
 	finish(&p);
 }
@@ -294,6 +336,7 @@ int main(void)
 		cmocka_unit_test(transcripts_give_what_they_say),
 		cmocka_unit_test(a_large_body_streams_into_the_file),
 		cmocka_unit_test(a_server_that_stalls_is_left),
+		cmocka_unit_test(heads_come_as_fields),
 		cmocka_unit_test(two_requests_are_in_flight),
 		cmocka_unit_test(a_name_of_a_message_outlives_the_cache),
 		cmocka_unit_test(check_tells_what_it_found),

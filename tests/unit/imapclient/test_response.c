@@ -56,6 +56,8 @@ static void write_status(const struct imap_status *status, struct strbuf *sb)
 		if (status->has & 1U << i)
 			put_number(sb, names[i], status->items[i]);
 	}
+	if (status->id.len > 0)
+		put(sb, "id", status->id);
 }
 
 static void write_condition(const struct imap_response *r, struct strbuf *sb)
@@ -207,6 +209,13 @@ static const struct {
 	/* Mailutils */
 	{ "* STATUS with space (MESSAGES 1)",
 	  "status name=<with space> messages=1" },
+	/* RFC 8474 4.3; with Mailutils' blanks, too */
+	{ "* STATUS foo (MESSAGES 1 MAILBOXID (F2212ea87-6097) UIDNEXT 2)",
+	  "status name=<foo> messages=1 uidnext=2 id=<F2212ea87-6097>" },
+	{ "* STATUS a (b) c (MAILBOXID (x))", "status name=<a (b) c> id=<x>" },
+	{ "* STATUS \"x\" (MAILBOXID x)", "status name=<x>" },
+	{ "* STATUS \"x\" (MAILBOXID ())", "status name=<x>" },
+	{ "* STATUS x (MAILBOXID (x)", NULL },
 	{ "* STATUS (MESSAGES 1)", NULL },
 	{ "* STATUS \"x\" (MESSAGES", NULL },
 	/* mailbox data */
@@ -235,6 +244,12 @@ static const struct {
 	  "fetch uid=7 id=<1278455344230334865>" },
 	{ "* 1 FETCH (BODY[HEADER.FIELDS (\"A\" B)]<0> {2}\r\n)) BODYSTRUCTURE ((\"t\" NIL) \"x\") UID 9)",
 	  "fetch uid=9" },
+	{ "* 1 FETCH (BODY[HEADER.FIELDS (\"A\" B)] {2}\r\n)) UID 9)",
+	  "fetch uid=9 body=<))>" },
+	{ "* 1 FETCH (UID 9 body[header.fields (A)] NIL)",
+	  "fetch uid=9 body=NIL" },
+	{ "* 1 FETCH (BODY[HEADER.FIELDS.NOT (A)]<0> \"x\" BODY[1.MIME] \"y\")",
+	  "fetch" },
 	{ "* 1 FETCH (BODY[] \"a\\\"b\" UID 3)", "fetch uid=3 body=<a\"b>" },
 	{ "* 1 FETCH (UID 3 BODY[] NIL)", "fetch uid=3 body=NIL" },
 	{ "* 1 FETCH (UID 3 BODY[] ~{3}\r\nabc)", "fetch uid=3 body=<abc>" },
@@ -340,6 +355,14 @@ static void literals_are_found_at_the_end_of_a_line(void **state)
 		{ "* 1 FETCH (RFC822 {0}", 18, 0, true },
 		{ "* 1 FETCH (XRFC822 {0}", 19, 0, false },
 		{ "* 1 FETCH (BODY[HEADER] {3}", 24, 3, false },
+		{ "* 1 FETCH (BODY[HEADER.FIELDS (\"A\" B)] {3}", 39, 3, true },
+		{ "* 1 FETCH (UID 1 body[header.fields (a)] {3}", 41, 3, true },
+		{ "* 1 FETCH (XBODY[HEADER.FIELDS (A)] {3}", 36, 3, false },
+		{ "* 1 FETCH (BODY[HEADER.FIELDS (A)]<0> {3}", 38, 3, false },
+		{ "* 1 FETCH (BODY[HEADER.FIELD (A)] {3}", 34, 3, false },
+		{ "* 1 FETCH ] {3}", 12, 3, false },
+		{ "* ] {3}", 4, 3, false },
+		{ "* BODY[HEADER.FIELDS] {3}", 22, 3, true },
 		{ "* LIST () \"/\" {99999999999999999999}", 14, UINT64_MAX / 10,
 		  false },
 		{ "{}", SIZE_MAX, 0, false },

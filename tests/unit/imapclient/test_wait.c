@@ -29,11 +29,11 @@
 	"S: * CAPABILITY IMAP4rev1 ENABLE CONDSTORE LIST-EXTENDED " \
 	"LIST-STATUS LITERAL+ IDLE NOTIFY\n" \
 	"S: A3 OK\n" \
-	"C: A4 LIST \"\" \"\"\n" \
-	"S: * LIST (\\Noselect) \"/\" \"\"\n" \
-	"S: A4 OK\n" \
-	"C: A5 ENABLE CONDSTORE\n" \
+	"C: A4 ENABLE CONDSTORE\n" \
 	"S: * ENABLED CONDSTORE\n" \
+	"S: A4 OK\n" \
+	"C: A5 LIST \"\" \"\"\n" \
+	"S: * LIST (\\Noselect) \"/\" \"\"\n" \
 	"S: A5 OK\n" \
 	"C: A6 LIST \"\" \"*\" RETURN (SUBSCRIBED STATUS " \
 	"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ))\n" \
@@ -67,7 +67,7 @@ static const struct imap_config defaults = {
 	.version = "1.0",
 };
 
-/* l: list, w: wait for a minute at most, s: be woken before the wait. */
+/* l: list, w: wait for a minute at most, s: be woken before the wait, c: check */
 static const struct wait_case {
 	const char *name, *actions, *transcript, *expected;
 } cases[] = {
@@ -124,6 +124,15 @@ static const struct wait_case {
 	                                                     "C| DONE\\r\\n\n"
 	                                                     "S: A11 OK\n" BYE,
 	  "INBOX\nWork\nall\n" },
+	{ "a check is answered, and its news kept", "wcw",
+	  IDLING INBOX_OPENED "C: A6 NOOP\n"
+	                      "S: * 4 EXISTS\n"
+	                      "S: A6 OK\n" BYE,
+	  "INBOX\nthere\nINBOX\n" },
+	{ "a check of a connection that was lost", "wc",
+	  IDLING INBOX_OPENED "C: A6 NOOP\n"
+	                      "!close\n",
+	  "INBOX\nEHOSTUNREACH\n" },
 	{ "the server ends an IDLE", "ww",
 	  IDLING INBOX_OPENED "C: A6 IDLE\n"
 	                      "S: + idling\n"
@@ -151,6 +160,13 @@ static void act(struct remote *r, const char *actions, struct strbuf *out)
 			assert_int_equal(remote_list(r), 0);
 			while (remote_list_next(r, &folder) == 1)
 				;
+			continue;
+		}
+		if (*actions == 'c') {
+			int err = remote_check(r);
+			strbuf_printf(out, "%s\n",
+			              err < 0 ? strerrorname_np(-err)
+			                      : "there");
 			continue;
 		}
 		if (*actions == 's')

@@ -14,6 +14,7 @@
 #include "imapclient/imapclient.h"
 #include "tests/fake/driver.h"
 #include "tests/fake/server.h"
+#include "tests/unit/imapclient/append_cases.h"
 #include "tests/unit/imapclient/write_cases.h"
 #include "util/cleanup.h"
 #include "util/mem.h"
@@ -51,9 +52,9 @@ static void play(const char *transcript, const char *lines, bool is_read_only,
 	server_finish(server);
 }
 
-static void transcripts_give_what_they_say(void **state)
+static void play_all(const struct write_case *cases, size_t count)
 {
-	for (size_t i = 0; i < 2 * COUNT_OF(cases); i++) {
+	for (size_t i = 0; i < 2 * count; i++) {
 		auto_strbuf struct strbuf out = { 0 };
 		auto_free char *transcript = xasprintf("!split %zu\n%s", i % 2,
 		                                       cases[i / 2].transcript);
@@ -64,6 +65,12 @@ static void transcripts_give_what_they_say(void **state)
 			         i % 2 != 0 ? ", split" : "", strbuf_text(&out),
 			         cases[i / 2].expected);
 	}
+}
+
+static void transcripts_give_what_they_say(void **state)
+{
+	play_all(write_cases, COUNT_OF(write_cases));
+	play_all(append_cases, COUNT_OF(append_cases));
 }
 
 static void each_code_has_its_errno(void **state)
@@ -165,13 +172,11 @@ static void many_messages_need_few_commands(void **state)
 		uid += 2 * n;
 	}
 	assert_int_equal(tag, 6 + 16);
-	for (; tag < 6 + 3 * 16; tag += 2)
+	for (; tag < 6 + 3 * 16; tag++)
 		strbuf_printf(&transcript,
-		              "C: A%u UID STORE *\n"
-		              "S: A%u OK\n"
-		              "C: A%u UID EXPUNGE *\n"
+		              "C: A%u UID %s *\n"
 		              "S: A%u OK\n",
-		              tag, tag, tag + 1, tag + 1);
+		              tag, tag < 6 + 2 * 16 ? "STORE" : "EXPUNGE", tag);
 	strbuf_puts(&transcript, BYE);
 	play(transcript.bytes, line.bytes, false, &out);
 	assert_int_equal(count_of(out.bytes, " done 7."), 10000);

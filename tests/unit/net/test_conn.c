@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -26,6 +29,28 @@ static void a_login_over_tls_carries_bytes_both_ways(void **state)
 	ssize_t n = conn_read(p.conn, bytes, sizeof(bytes), deadline);
 	assert_int_equal(n, 12);
 	assert_memory_equal(bytes, "x OK there\r\n", 12);
+	peer_finish(&p);
+}
+
+static int option_of(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+	assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+static void a_dead_peer_is_noticed_by_the_kernel(void **state)
+{
+	struct peer p;
+	peer_start(&p, LOGIN_OK, CONN_TLS, CERT_GOOD);
+	assert_int_equal(peer_open(&p), 0);
+	int fd = conn_fd(p.conn);
+	assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_in_range(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 1, 60);
+	assert_in_range(option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), 1, 15);
+	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT),
+	                 TIMEOUT_MS);
 	peer_finish(&p);
 }
 
@@ -211,6 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_login_over_tls_carries_bytes_both_ways),
+		cmocka_unit_test(a_dead_peer_is_noticed_by_the_kernel),
 		cmocka_unit_test(starttls_is_used_and_the_login_comes_after),
 		cmocka_unit_test(
 			without_tls_a_login_works_where_the_user_says_so),

@@ -17,27 +17,27 @@ static const struct refused {
 	enum conn_step step;
 	const char *words;
 } refused[] = {
-	{ "expired", "!eof\n", CONN_TLS, CERT_EXPIRED, -EKEYREJECTED,
-	  CONN_STEP_TLS, "certificate has expired; is the clock right?" },
-	{ "wrong name", "!eof\n", CONN_TLS, CERT_WRONG_NAME, -EKEYREJECTED,
+	{ "expired", "!eof\n", CONN_TLS, CERT_EXPIRED, -ENOKEY, CONN_STEP_TLS,
+	  "certificate has expired; is the clock right?" },
+	{ "wrong name", "!eof\n", CONN_TLS, CERT_WRONG_NAME, -ENOKEY,
 	  CONN_STEP_TLS, "write in server the name the certificate is for" },
-	{ "self-signed", "!eof\n", CONN_TLS, CERT_SELF_SIGNED, -EKEYREJECTED,
+	{ "self-signed", "!eof\n", CONN_TLS, CERT_SELF_SIGNED, -ENOKEY,
 	  CONN_STEP_TLS,
 	  "self-signed certificate; if you trust it, name its CA with tls-ca" },
-	{ "another CA", "!eof\n", CONN_TLS, CERT_OTHER_CA, -EKEYREJECTED,
+	{ "another CA", "!eof\n", CONN_TLS, CERT_OTHER_CA, -ENOKEY,
 	  CONN_STEP_TLS, "if you trust it, name its CA with tls-ca" },
 	{ "STARTTLS stripped",
 	  "S: * OK hello\n"
 	  "C: A1 CAPABILITY\n"
 	  "S: * CAPABILITY IMAP4rev1 AUTH=PLAIN\n"
 	  "S: A1 OK done\n",
-	  CONN_STARTTLS, CERT_GOOD, -EKEYREJECTED, CONN_STEP_TLS,
+	  CONN_STARTTLS, CERT_GOOD, -ENOKEY, CONN_STEP_TLS,
 	  "does not offer STARTTLS, or refuses it; if imaps:// or pop3s:// fails too, someone may be in between" },
 	{ "CAPABILITY refused",
 	  "S: * OK hello\n"
 	  "C: A1 CAPABILITY\n"
 	  "S: A1 BAD what\n",
-	  CONN_STARTTLS, CERT_GOOD, -EKEYREJECTED, CONN_STEP_TLS, "STARTTLS" },
+	  CONN_STARTTLS, CERT_GOOD, -ENOKEY, CONN_STEP_TLS, "STARTTLS" },
 	{ "STARTTLS refused",
 	  "S: * OK hello\n"
 	  "C: A1 CAPABILITY\n"
@@ -45,8 +45,7 @@ static const struct refused {
 	  "S: A1 OK done\n"
 	  "C: A2 STARTTLS\n"
 	  "S: A2 NO not today\n",
-	  CONN_STARTTLS, CERT_GOOD, -EKEYREJECTED, CONN_STEP_TLS,
-	  "refuses it" },
+	  CONN_STARTTLS, CERT_GOOD, -ENOKEY, CONN_STEP_TLS, "refuses it" },
 	{ "STARTTLS with an expired certificate",
 	  "S: * OK hello\n"
 	  "C: A1 CAPABILITY\n"
@@ -55,14 +54,14 @@ static const struct refused {
 	  "C: A2 STARTTLS\n"
 	  "S: A2 OK go\n"
 	  "!starttls\n",
-	  CONN_STARTTLS, CERT_EXPIRED, -EKEYREJECTED, CONN_STEP_TLS,
+	  CONN_STARTTLS, CERT_EXPIRED, -ENOKEY, CONN_STEP_TLS,
 	  "certificate has expired" },
 	{ "PREAUTH instead of STARTTLS",
 	  "S: * PREAUTH welcome\n"
 	  "C: A1 CAPABILITY\n"
 	  "S: * CAPABILITY IMAP4rev1 STARTTLS\n"
 	  "S: A1 OK done\n",
-	  CONN_STARTTLS, CERT_GOOD, -EKEYREJECTED, CONN_STEP_TLS, "STARTTLS" },
+	  CONN_STARTTLS, CERT_GOOD, -ENOKEY, CONN_STEP_TLS, "STARTTLS" },
 	{ "an answer glued behind the STARTTLS OK",
 	  "S: * OK hello\n"
 	  "C: A1 CAPABILITY\n"
@@ -72,7 +71,7 @@ static const struct refused {
 	  "S: A2 OK go\n"
 	  "S: * CAPABILITY IMAP4rev1 AUTH=PLAIN\n"
 	  "!eof\n",
-	  CONN_STARTTLS, CERT_GOOD, -EKEYREJECTED, CONN_STEP_TLS,
+	  CONN_STARTTLS, CERT_GOOD, -ENOKEY, CONN_STEP_TLS,
 	  "behind the answer to STARTTLS, ahead of TLS; someone may be" },
 	{ "an answer glued behind the STLS +OK",
 	  "S: +OK hello\n"
@@ -82,7 +81,7 @@ static const struct refused {
 	  "S: +OK go\n"
 	  "S: +OK injected\n"
 	  "!eof\n",
-	  CONN_STARTTLS, CERT_GOOD, -EKEYREJECTED, CONN_STEP_TLS,
+	  CONN_STARTTLS, CERT_GOOD, -ENOKEY, CONN_STEP_TLS,
 	  "behind the answer to STARTTLS, ahead of TLS; someone may be" },
 	{ "another protocol", "S: HTTP/1.1 400 Bad Request\n!stall\n", CONN_TLS,
 	  CERT_GOOD, -EPROTO, CONN_STEP_LOGIN, "not what a mail server" },
@@ -122,7 +121,7 @@ static void a_server_without_tls_is_not_told_the_password(void **state)
 	struct peer p;
 	peer_start(&p, "S: * OK hello\n!stall\n", CONN_PLAIN, CERT_GOOD);
 	p.config.security = CONN_TLS;
-	assert_int_equal(peer_open(&p), -EKEYREJECTED);
+	assert_int_equal(peer_open(&p), -ENOKEY);
 	assert_int_equal(p.report.failed, CONN_STEP_TLS);
 	peer_assert_mentions(p.report.text, "no TLS on this port? imap:// and");
 	server_assert_untold(p.server, CANARY);
@@ -134,7 +133,7 @@ static void an_unknown_ca_is_refused(void **state)
 	struct peer p;
 	peer_start(&p, "!eof\n", CONN_TLS, CERT_GOOD);
 	p.config.tls_ca = NULL;
-	assert_int_equal(peer_open(&p), -EKEYREJECTED);
+	assert_int_equal(peer_open(&p), -ENOKEY);
 	peer_assert_mentions(p.report.text, "tls-ca");
 	server_assert_untold(p.server, CANARY);
 	peer_finish(&p);
@@ -151,7 +150,7 @@ static void a_pin_lets_in_one_key(void **state)
 	peer_start(&p, "!stall\n", CONN_TLS, CERT_GOOD);
 	p.config.tls_pin =
 		"sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-	assert_int_equal(peer_open(&p), -EKEYREJECTED);
+	assert_int_equal(peer_open(&p), -ENOKEY);
 	peer_assert_mentions(
 		p.report.text,
 		"not the one of tls-pin; someone may be listening in");
@@ -213,7 +212,7 @@ static void no_secret_no_connection(void **state)
 	peer_start(&p, "# nobody comes\n", CONN_TLS, CERT_GOOD);
 	p.config.secret_kind = CONN_SECRET_PASSWORD_COMMAND;
 	p.config.secret = "exit 3";
-	assert_int_equal(peer_open(&p), -EKEYREJECTED);
+	assert_int_equal(peer_open(&p), -ENOKEY);
 	assert_int_equal(p.report.failed, CONN_STEP_SECRET);
 	peer_assert_mentions(p.report.text, "failed with exit status 3");
 	peer_finish(&p);

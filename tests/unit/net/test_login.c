@@ -193,6 +193,7 @@ static const struct {
 	const char *token_command; /* NULL: a certificate is all we have */
 	int err;
 	const char *words;
+	enum conn_protocol protocol;
 } others[] = {
 	{ "XOAUTH2",
 	  OFFER("AUTH=PLAIN AUTH=XOAUTH2 SASL-IR") "C: A2 AUTHENTICATE XOAUTH2 dXNlcj1ib2IBYXV0aD1CZWFyZXIgdDBrM24BAQ==\n"
@@ -216,6 +217,19 @@ static const struct {
 	  "echo t0k3n", -EKEYREJECTED, "login refused" },
 	{ "no way to use a token", OFFER("AUTH=PLAIN") "!eof\n", "echo t0k3n",
 	  -EKEYREJECTED, "OAUTHBEARER or XOAUTH2, which token-command needs" },
+	{ "POP3: XOAUTH2",
+	  POP_OFFER(
+		  "S: SASL PLAIN XOAUTH2\n") "C: AUTH XOAUTH2\nS: + \n"
+	                                     "C: dXNlcj1ib2IBYXV0aD1CZWFyZXIgdDBrM24BAQ==\n"
+	                                     "S: +OK welcome\n",
+	  "echo t0k3n", 0, "", CONN_POP3 },
+	{ "POP3: OAUTHBEARER refused",
+	  POP_OFFER(
+		  "S: SASL OAUTHBEARER XOAUTH2\n") "C: AUTH OAUTHBEARER\nS: + \n"
+	                                           "C: " BEARER "\nS: + " REASON
+	                                           "\nC: AQ==\n"
+	                                           "S: -ERR [AUTH] expired\n!eof\n",
+	  "echo t0k3n", -EKEYREJECTED, "expired", CONN_POP3 },
 	{ "EXTERNAL",
 	  OFFER("AUTH=PLAIN AUTH=EXTERNAL SASL-IR") "C: A2 AUTHENTICATE EXTERNAL Ym9i\nS: A2 OK welcome\n",
 	  NULL, 0, "" },
@@ -232,6 +246,7 @@ static void a_token_or_a_certificate_is_used_as_what_it_is(void **state)
 		struct peer p;
 		print_message("%s\n", others[i].name);
 		peer_start(&p, others[i].transcript, CONN_TLS, CERT_GOOD);
+		p.config.protocol = others[i].protocol;
 		p.config.secret = others[i].token_command;
 		p.config.secret_kind = p.config.secret != NULL
 		                               ? CONN_SECRET_TOKEN_COMMAND

@@ -62,7 +62,7 @@ static void a_command_gives_its_first_line_or_a_reason(void **state)
 			assert_string_equal(strbuf_text(&sb),
 			                    commands[i].secret);
 		} else {
-			assert_int_equal(err, -EKEYREJECTED);
+			assert_int_equal(err, -ENOKEY);
 			assert_non_null(strstr(why, "password-command: "));
 			assert_non_null(strstr(why, commands[i].why));
 			assert_null(strstr(why, "s3cret"));
@@ -195,7 +195,7 @@ static void a_file_must_be_private(void **state)
 			assert_int_equal(err, 0);
 			assert_string_equal(strbuf_text(&sb), files[i].secret);
 		} else {
-			assert_int_equal(err, -EKEYREJECTED);
+			assert_int_equal(err, -ENOKEY);
 			assert_non_null(strstr(why, path));
 			assert_non_null(strstr(why, files[i].why));
 		}
@@ -208,11 +208,11 @@ static void what_is_no_file_is_refused(void **state)
 	struct strbuf sb = { 0 };
 	char why[160];
 	assert_int_equal(get(CONN_SECRET_PASSWORD_FILE, "/tmp", 1000, &sb, why),
-	                 -EKEYREJECTED);
+	                 -ENOKEY);
 	assert_non_null(strstr(why, "not a regular file"));
 	assert_int_equal(get(CONN_SECRET_PASSWORD_FILE, "/nowhere/at-all", 1000,
 	                     &sb, why),
-	                 -EKEYREJECTED);
+	                 -ENOKEY);
 	assert_non_null(strstr(why, "No such file"));
 }
 
@@ -257,7 +257,7 @@ static void a_netrc_has_a_password_for_a_host_and_user(void **state)
 			assert_int_equal(err, 0);
 			assert_string_equal(strbuf_text(&sb), netrcs[i].secret);
 		} else {
-			assert_int_equal(err, -EKEYREJECTED);
+			assert_int_equal(err, -ENOKEY);
 			assert_non_null(strstr(why, "no password for bob"));
 		}
 		strbuf_wipe(&sb);

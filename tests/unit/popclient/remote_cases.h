@@ -206,6 +206,39 @@ static const struct {
 	  "2ua unknown\n"
 	  "ua unknown\n"
 	  "remove: EHOSTUNREACH\n" },
+	{ "heads come by TOP", "hf",
+	  FULL THREE "C: TOP 2 0\nC: TOP 3 0\nC: TOP 1 0\n"
+	             "S: +OK\nS: B: 2\nS: \nS: .\n"
+	             "S: +OK\nS: .\n"
+	             "S: -ERR no\n"
+	             "C: RETR 2\nC: RETR 3\nC: RETR 1\n"
+	             "S: +OK\nS: b\nS: .\n"
+	             "S: +OK\nS: c\nS: .\n"
+	             "S: +OK\nS: a\nS: .\n",
+	  "ub ok 6 8 [B: 2\n\n]\n"
+	  "uz ESTALE 0 0 []\n"
+	  "2ua ok 0 0 []\n"
+	  "ua EIO 0 0 []\n"
+	  "ub ok 2 3 [b\n]\n"
+	  "uz ESTALE 0 0 []\n"
+	  "2ua ok 2 3 [c\n]\n"
+	  "ua ok 2 3 [a\n]\n" },
+	{ "heads are bodies where there is no TOP", "h",
+	  LOGIN "S: UIDL\nS: PIPELINING\nS: .\n" ONE
+	        "C: RETR 1\nS: +OK\nS: A: 1\nS: \nS: x\nS: .\n",
+	  "ub ESTALE 0 0 []\n"
+	  "uz ESTALE 0 0 []\n"
+	  "2ua ESTALE 0 0 []\n"
+	  "ua ok 8 11 [A: 1\n\nx\n]\n" },
+	{ "no CAPA and no TOP", "h",
+	  BARE "C: UIDL\nS: +OK\nS: 1 a\nS: .\n"
+	       "C: LIST\nS: +OK\nS: 1 9\nS: .\n"
+	       "C: TOP 1 0\nS: -ERR what\n"
+	       "C: RETR 1\nS: +OK\nS: A: 1\nS: .\n",
+	  "ub ESTALE 0 0 []\n"
+	  "uz ESTALE 0 0 []\n"
+	  "2ua ESTALE 0 0 []\n"
+	  "ua ok 5 6 [A: 1\n]\n" },
 	{ "a session is ended when idle, and the next one made", "wf",
 	  FULL THREE "C: QUIT\nS: +OK\n!eof\n" FULL "C: UIDL\nC: LIST\n"
 	             "S: +OK\nS: 1 b\nS: .\nS: +OK\nS: 1 3\nS: .\n"

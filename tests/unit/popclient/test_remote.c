@@ -134,6 +134,16 @@ static void write_fetch(struct remote *r, struct strbuf *out)
 		strbuf_printf(out, "fetch: %s\n", strerrorname_np(-err));
 }
 
+static void write_heads(struct remote *r, struct strbuf *out)
+{
+	int err = remote_fetch_heads(r, "INBOX", "Delivered-To", wants,
+	                             COUNT_OF(wants));
+	if (err == 0)
+		err = write_bodies(r, out);
+	if (err < 0)
+		strbuf_printf(out, "heads: %s\n", strerrorname_np(-err));
+}
+
 static void write_remove(struct remote *r, struct strbuf *out)
 {
 	static const char *const fates[] = { "unsent", "unknown", "done",
@@ -165,6 +175,9 @@ static void act(struct remote *r, const char *actions, struct strbuf *out)
 			break;
 		case 'f':
 			write_fetch(r, out);
+			break;
+		case 'h':
+			write_heads(r, out);
 			break;
 		case 'r':
 			write_remove(r, out);

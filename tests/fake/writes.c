@@ -526,17 +526,10 @@ void fake_message_move(struct fake_account *a, const char *folder,
 	(void)pthread_mutex_lock(&a->lock);
 	struct fake_folder *from = fake_find_locked(a, folder);
 	struct fake_folder *to = fake_find_locked(a, target);
-	to->clock++;
-	from->clock++;
-	struct fake_message *copy = fake_message_add_locked(to);
-	struct fake_message *m = fake_message_locked(from, number);
-	copy->identity = m->identity;
-	copy->size = m->size;
-	copy->wire_size = m->wire_size;
-	copy->flags = m->flags;
-	copy->received_at = m->received_at;
-	m->is_gone = true;
-	m->changed = from->clock;
+	if (from == NULL || to == NULL)
+		abort();
+	(void)copy_locked(to, fake_message_locked(from, number));
+	remove_locked(from, fake_message_locked(from, number));
 	(void)pthread_mutex_unlock(&a->lock);
 }
 

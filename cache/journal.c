@@ -315,9 +315,8 @@ int journal_birth(struct db_conn *conn, const struct cache_entry *entry,
 	return err;
 }
 
-/* The row whose wish is this entry. */
-static int find_row(struct db_conn *conn, const struct cache_entry *entry,
-                    struct journal_row *out)
+int journal_by_entry(struct db_conn *conn, const struct cache_entry *entry,
+                     struct journal_row *out)
 {
 	out->id = 0;
 	for (;;) {
@@ -333,7 +332,7 @@ static int find_row(struct db_conn *conn, const struct cache_entry *entry,
 int journal_begin(struct db_conn *conn, const struct cache_entry *entry,
                   struct journal_row *out)
 {
-	int err = find_row(conn, entry, out);
+	int err = journal_by_entry(conn, entry, out);
 	if (err != -ENOENT)
 		return err;
 	*out = (struct journal_row){

@@ -126,6 +126,9 @@ int journal_by_key(struct db_conn *conn, int64_t folder, const char *key,
 /* The first row of a message above after. */
 int journal_by_message(struct db_conn *conn, int64_t message, int64_t after,
                        struct journal_row *out);
+/* The row whose wish is this entry. */
+int journal_by_entry(struct db_conn *conn, const struct cache_entry *entry,
+                     struct journal_row *out);
 int journal_wish(struct db_conn *conn, const struct journal_row *row,
                  struct journal_wish *out);
 

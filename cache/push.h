@@ -46,6 +46,8 @@ struct push_intent {
 struct push_trace {
 	int64_t folder; /* where it went */
 	int64_t received_at;
+	/* Which it was; perhaps it is no more.  0: not told, in old rows. */
+	int64_t message;
 	bool has_digest;             /* else the body is not here */
 	uint8_t digest[DIGEST_SIZE]; /* of the normal form: content.h */
 	uint64_t wire_size;

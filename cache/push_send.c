@@ -36,23 +36,26 @@ void push_trace_write(const struct push_trace *t, struct journal_row *row)
 	for (int i = 0; i < DIGEST_SIZE && t->has_digest; i++)
 		(void)snprintf(hex + 2 * (size_t)i, 3, "%02x", t->digest[i]);
 	int len = snprintf(row->mark, sizeof(row->mark),
-	                   "%" PRId64 " %" PRId64 " %s %s", t->folder,
-	                   t->received_at, hex, t->mark);
+	                   "%" PRId64 " %" PRId64 " %s+%" PRId64 " %s",
+	                   t->folder, t->received_at, hex, t->message, t->mark);
 	/* Half a mark is none: then everything is looked at. */
 	if (len >= (int)sizeof(row->mark))
 		(void)snprintf(row->mark, sizeof(row->mark),
-		               "%" PRId64 " %" PRId64 " %s ", t->folder,
-		               t->received_at, hex);
+		               "%" PRId64 " %" PRId64 " %s+%" PRId64 " ",
+		               t->folder, t->received_at, hex, t->message);
 	row->wire_size = t->wire_size;
 }
 
 bool push_trace_read(const struct journal_row *row, struct push_trace *out)
 {
 	char hex[2 * DIGEST_SIZE + 1];
-	int at = 0;
-	if (sscanf(row->mark, "%" SCNd64 " %" SCNd64 " %64s%n", &out->folder,
-	           &out->received_at, hex, &at) != 3)
+	int at = 0, len = 0;
+	if (sscanf(row->mark, "%" SCNd64 " %" SCNd64 " %64[-0-9a-f]%n",
+	           &out->folder, &out->received_at, hex, &at) != 3)
 		return false;
+	out->message = 0;
+	if (sscanf(row->mark + at, "+%" SCNd64 "%n", &out->message, &len) == 1)
+		at += len;
 	out->has_digest = strlen(hex) == 2 * DIGEST_SIZE;
 	for (int i = 0; i < DIGEST_SIZE && out->has_digest; i++) {
 		unsigned byte = 0;
@@ -227,6 +230,7 @@ static int save_trace(struct db_conn *conn, const struct push_group *g,
 	struct db_source source;
 	int err = 0;
 	item->trace.received_at = item->intent.received_at;
+	item->trace.message = item->row.message;
 	if (g->what == PUSH_APPEND) {
 		err = db_message_date(conn, item->row.message,
 		                      item->trace.received_at);

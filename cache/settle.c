@@ -10,8 +10,7 @@
  * the connection was lost).  So it is looked for again and again before it is
  * sent again, and for a day there is a JOURNAL_WATCH row for what may come
  * yet.  If that is found, it either serves the row that is to be sent again,
- * or it is a second copy, which is ours to remove: nobody else can have sent
- * these bytes with this date after the mark.
+ * or it is perhaps a second copy, which is ours to remove: see settle_twin.c.
  *
  * A void mark (the server numbers its messages anew) leaves all messages to
  * look at.  Then those that entries stand for are left to them.
@@ -149,25 +148,7 @@ static int find_served(struct settling *s, struct db_conn *conn, struct look *l,
 	return is_it ? 0 : -ENOENT;
 }
 
-/*
- * Has what a watch found the date that was told?  Servers that date messages
- * themselves date the copy we know of the same way.
- */
-static bool is_dated(const struct settling *s, const struct look *l)
-{
-	const struct candidate *found = l->found;
-	if (found->received_at == l->trace.received_at)
-		return true;
-	for (size_t i = 0; i < s->count; i++) {
-		const struct candidate *c = s->candidates[i];
-		if (c->is_known && c->size == found->size &&
-		    c->received_at == found->received_at)
-			return true;
-	}
-	return false;
-}
-
-/* What watches found serves a row, or is a twin. */
+/* What watches found serves the rows that want it. */
 static int serve(struct settling *s)
 {
 	struct db_conn *conn;
@@ -185,13 +166,6 @@ static int serve(struct settling *s)
 			l->row = row;
 		} else if (err == -ENOENT) {
 			err = 0;
-			/* A move that came late took the one copy along. */
-			l->is_twin = !is_move(l) && l->trace.has_digest &&
-			             is_dated(s, l);
-			if (!l->is_twin) {
-				err = journal_drop(conn, &l->row);
-				l->is_done = true;
-			}
 		}
 	}
 	if (err < 0)
@@ -201,18 +175,25 @@ static int serve(struct settling *s)
 	return err;
 }
 
-/* Remove messages of a folder for good, in one call. */
-static int remove_keys(struct settling *s, int64_t folder,
-                       struct remote_wish *wishes, size_t count)
+int settle_folder_name(struct settling *s, int64_t folder, char **name_out)
 {
 	struct db_conn *conn;
 	int err = db_begin(s->cache->db, &conn);
 	if (err < 0)
 		return err;
-	auto_free char *name = db_folder_name(conn, folder);
+	*name_out = db_folder_name(conn, folder);
 	db_rollback(conn);
-	if (name == NULL || count == 0)
-		return 0;
+	return 0;
+}
+
+/* Remove messages of a folder for good, in one call. */
+static int remove_keys(struct settling *s, int64_t folder,
+                       struct remote_wish *wishes, size_t count)
+{
+	auto_free char *name = NULL;
+	int err = settle_folder_name(s, folder, &name);
+	if (err < 0 || name == NULL || count == 0)
+		return err;
 	err = remote_remove(s->remote, name, wishes, count);
 	return err < 0 && remote_error_scope(err) > REMOTE_SCOPE_FOLDER ? err
 	                                                                : 0;
@@ -277,7 +258,8 @@ static int take_found(struct settling *s, struct db_conn *conn, struct look *l,
 {
 	struct journal_row row = l->row;
 	l->is_done = true;
-	if (l->is_twin)
+	/* A twin is gone now; what is none is left to the next pull. */
+	if (settle_is_watch(l))
 		return journal_drop(conn, &row);
 	int err = push_is_birth(&row) ? db_message_redate(conn, row.message,
 	                                                  l->found->received_at)
@@ -367,6 +349,8 @@ static int settle_mark(struct settling *s, const struct look *first,
 	int err = settle_find(s, &key);
 	if (err == 0)
 		err = serve(s);
+	if (err == 0)
+		err = settle_twins(s);
 	if (err == 0)
 		err = remove_sources(s);
 	if (err == 0)

@@ -9,54 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/unit/cache/hand.h"
+#include "tests/unit/cache/settle_hand.h"
 #include "util/clock.h"
-
-#define BODY  "From: a\nMessage-ID: <1@x>\n\nhello\n"
-#define OTHER "From: b\n\nsomething else, and longer than that\n"
-
-static int64_t inbox(struct hand *h)
-{
-	return hand_folder(h, "INBOX");
-}
-
-static int64_t lists(struct hand *h)
-{
-	struct cache_folder folder;
-	assert_int_equal(cache_folder_find(h->rig->cache,
-	                                   hand_folder(h, "Lists"), "c",
-	                                   &folder),
-	                 0);
-	return folder.id;
-}
-
-static void assert_quiet(struct hand *h, size_t in_inbox, size_t in_lists)
-{
-	assert_int_equal(hand_rows(h), 0);
-	assert_int_equal(fake_count(h->rig->account, "INBOX"), in_inbox);
-	assert_int_equal(fake_count(h->rig->account, "Lists/c"), in_lists);
-	assert_int_equal(hand_count(h, inbox(h)), in_inbox);
-	assert_int_equal(hand_count(h, lists(h)), in_lists);
-}
-
-/* Two messages whose answers are lost. */
-static void lose(struct hand *h, enum fake_loss loss)
-{
-	fake_cut(h->rig->account, FAKE_APPEND, 1, 0, 2, loss);
-	assert_int_equal(hand_deliver(h, inbox(h), "a", BODY), 0);
-	assert_int_equal(hand_deliver(h, inbox(h), "b", OTHER), 0);
-	clock_advance_ms(1500);
-	assert_int_equal(hand_push(h), -EHOSTUNREACH);
-}
-
-static void assert_once(struct hand *h)
-{
-	assert_int_equal(fake_copies(h->rig->account, NULL, BODY), 1);
-	assert_int_equal(fake_copies(h->rig->account, NULL, OTHER), 1);
-	assert_quiet(h, 2, 0);
-	(void)hand_entry(h, inbox(h), "a");
-	(void)hand_entry(h, inbox(h), "b");
-}
 
 static void appends_that_were_done_are_found(void **state)
 {
@@ -89,19 +43,6 @@ static void appends_that_come_late_are_waited_for(void **state)
 	assert_once(h);
 }
 
-static void twins_that_come_very_late_are_removed(void **state)
-{
-	struct hand *h = *state;
-	lose(h, FAKE_LOST_LATE);
-	hand_pass(h, 70);
-	assert_int_equal(fake_calls(h->rig->account, FAKE_APPEND), 2);
-	assert_once(h);
-	clock_advance_ms(3600 * 1000);
-	assert_int_equal(fake_commit_late(h->rig->account), 2);
-	hand_pass(h, 5);
-	assert_once(h);
-}
-
 /* Mailutils dates messages by what stands in them. */
 static void who_dates_messages_itself_doubles_none(void **state)
 {
@@ -111,55 +52,6 @@ static void who_dates_messages_itself_doubles_none(void **state)
 	hand_pass(h, 5);
 	assert_int_equal(fake_calls(h->rig->account, FAKE_APPEND), 1);
 	assert_once(h);
-}
-
-static void twins_go_also_from_who_dates_them_itself(void **state)
-{
-	struct hand *h = *state;
-	fake_date(h->rig->account, 5000000);
-	lose(h, FAKE_LOST_LATE);
-	hand_pass(h, 70);
-	assert_once(h);
-	assert_int_equal(fake_commit_late(h->rig->account), 2);
-	hand_pass(h, 5);
-	assert_once(h);
-}
-
-/* The same text, but not with our date: another client may have put it there. */
-static void what_has_another_date_is_no_twin(void **state)
-{
-	struct hand *h = *state;
-	lose(h, FAKE_LOST_UNDONE);
-	hand_pass(h, 70);
-	assert_once(h);
-	(void)fake_deliver(h->rig->account, "INBOX", BODY, 4000000, 0);
-	hand_pass(h, 5);
-	assert_quiet(h, 3, 0);
-}
-
-static void twins_of_what_was_unlinked_go_as_well(void **state)
-{
-	struct hand *h = *state;
-	lose(h, FAKE_LOST_LATE);
-	assert_int_equal(hand_unlink(h, inbox(h), "a"), 0);
-	hand_pass(h, 70);
-	assert_quiet(h, 1, 0);
-	assert_int_equal(fake_commit_late(h->rig->account), 2);
-	hand_pass(h, 5);
-	assert_quiet(h, 1, 0);
-	assert_int_equal(fake_copies(h->rig->account, NULL, OTHER), 1);
-}
-
-static void a_watch_ends_after_a_day(void **state)
-{
-	struct hand *h = *state;
-	lose(h, FAKE_LOST_LATE);
-	hand_pass(h, 70);
-	clock_advance_ms(25 * 3600 * 1000);
-	assert_int_equal(fake_commit_late(h->rig->account), 2);
-	hand_pass(h, 5);
-	/* Whose they are is not known any more: they are kept. */
-	assert_quiet(h, 4, 0);
 }
 
 static void a_late_append_serves_a_refused_row(void **state)
@@ -516,42 +408,34 @@ static void a_folder_that_goes_in_between_is_made_again(void **state)
 
 int main(void)
 {
-#define SETTLE_TEST(name) \
-	cmocka_unit_test_setup_teardown(name, hand_setup, hand_teardown)
 /* Those that set up for themselves, again and again. */
 #define SETTLE_TESTS(name) \
 	cmocka_unit_test_setup_teardown(name, NULL, hand_teardown)
 	const struct CMUnitTest tests[] = {
-		SETTLE_TEST(appends_that_were_done_are_found),
-		SETTLE_TEST(appends_that_were_not_done_are_sent_after_a_minute),
-		SETTLE_TEST(appends_that_come_late_are_waited_for),
-		SETTLE_TEST(twins_that_come_very_late_are_removed),
-		SETTLE_TEST(who_dates_messages_itself_doubles_none),
-		SETTLE_TEST(twins_go_also_from_who_dates_them_itself),
-		SETTLE_TEST(what_has_another_date_is_no_twin),
-		SETTLE_TEST(twins_of_what_was_unlinked_go_as_well),
-		SETTLE_TEST(a_watch_ends_after_a_day),
-		SETTLE_TEST(a_late_append_serves_a_refused_row),
-		SETTLE_TEST(identical_messages_are_all_there_once),
-		SETTLE_TEST(anothers_identical_message_is_left_alone),
-		SETTLE_TEST(what_has_another_date_is_not_ours),
-		SETTLE_TEST(a_known_identical_message_is_not_ours),
-		SETTLE_TEST(what_was_done_is_found_after_a_reset),
-		SETTLE_TEST(what_has_another_date_is_found_after_a_reset),
-		SETTLE_TEST(who_dates_messages_itself_may_number_them_anew),
-		SETTLE_TEST(what_was_not_done_is_sent_after_a_reset),
-		SETTLE_TEST(keys_that_are_not_told_are_found),
-		SETTLE_TEST(a_landed_message_that_went_is_gone),
+		PUSH_TEST(appends_that_were_done_are_found),
+		PUSH_TEST(appends_that_were_not_done_are_sent_after_a_minute),
+		PUSH_TEST(appends_that_come_late_are_waited_for),
+		PUSH_TEST(who_dates_messages_itself_doubles_none),
+		PUSH_TEST(a_late_append_serves_a_refused_row),
+		PUSH_TEST(identical_messages_are_all_there_once),
+		PUSH_TEST(anothers_identical_message_is_left_alone),
+		PUSH_TEST(what_has_another_date_is_not_ours),
+		PUSH_TEST(a_known_identical_message_is_not_ours),
+		PUSH_TEST(what_was_done_is_found_after_a_reset),
+		PUSH_TEST(what_has_another_date_is_found_after_a_reset),
+		PUSH_TEST(who_dates_messages_itself_may_number_them_anew),
+		PUSH_TEST(what_was_not_done_is_sent_after_a_reset),
+		PUSH_TEST(keys_that_are_not_told_are_found),
+		PUSH_TEST(a_landed_message_that_went_is_gone),
 		SETTLE_TESTS(moves_whose_answers_are_lost_end_well),
-		SETTLE_TEST(
-			a_body_is_found_where_a_move_has_perhaps_brought_it),
-		SETTLE_TEST(a_body_is_found_after_a_reset),
-		SETTLE_TEST(a_late_move_is_waited_for),
-		SETTLE_TEST(the_mark_of_a_move_is_not_the_users),
-		SETTLE_TEST(a_very_late_move_loses_nothing),
+		PUSH_TEST(a_body_is_found_where_a_move_has_perhaps_brought_it),
+		PUSH_TEST(a_body_is_found_after_a_reset),
+		PUSH_TEST(a_late_move_is_waited_for),
+		PUSH_TEST(the_mark_of_a_move_is_not_the_users),
+		PUSH_TEST(a_very_late_move_loses_nothing),
 		SETTLE_TESTS(copies_whose_answers_are_lost_end_well),
-		SETTLE_TEST(what_was_sent_and_then_edited_ends_as_it_is_now),
-		SETTLE_TEST(a_folder_that_goes_in_between_is_made_again),
+		PUSH_TEST(what_was_sent_and_then_edited_ends_as_it_is_now),
+		PUSH_TEST(a_folder_that_goes_in_between_is_made_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -224,6 +224,8 @@ int remote_wait(struct remote *r, int64_t deadline, const char **folder_out)
 	*folder_out = NULL;
 	if (r->ops->wait != NULL) {
 		int n = r->ops->wait(r, deadline, folder_out);
+		if (n < 0) /* a name of a connection that is gone */
+			*folder_out = NULL;
 		const char *folder = *folder_out;
 		return n == 0 ? 0 : traced("wait", folder ? folder : "", n);
 	}

@@ -304,6 +304,7 @@ void fs_close(struct fs *fs)
 	free(fs->ops.seen);
 	pendings_release(&fs->ops.pendings);
 	open_release(&fs->ops.open);
+	listings_release(&fs->ops.listings);
 	tree_release(&fs->ops.tree);
 	wake_release(&fs->wake);
 	wake_release(&fs->end);

@@ -208,22 +208,30 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 		(void)fuse_reply_attr(req, &st, OPS_TIMEOUT_S);
 }
 
-/* fi->fh: whether readdir gives names only. */
+/* Of a directory's fi->fh: readdir gives names only; it is in ops.listings. */
+enum { FH_NAMES_ONLY = 1, FH_CACHED = 2 };
+
 static void opendir_reply(fuse_req_t req, fuse_ino_t ino,
                           struct fuse_file_info *fi)
 {
-	const struct tree *t = &ops_of(req)->tree;
+	struct ops *ops = ops_of(req);
+	const struct tree *t = &ops->tree;
 	struct inode dir;
 	fi->fh = 0;
 	if (tree_node(t, ino, &dir) &&
-	    (dir.kind == INODE_NEW || dir.kind == INODE_CUR))
-		fi->fh = cache_entry_count(tree_account(t, &dir)->cache, dir.id,
-		                           dir.kind == INODE_NEW
-		                                   ? CACHE_NEW
-		                                   : CACHE_CUR) > PLUS_MAX;
-	fi->cache_readdir = 1;
-	fi->keep_cache = 1;
-	(void)fuse_reply_open(req, fi);
+	    (dir.kind == INODE_NEW || dir.kind == INODE_CUR) &&
+	    cache_entry_count(tree_account(t, &dir)->cache, dir.id,
+	                      dir.kind == INODE_NEW ? CACHE_NEW : CACHE_CUR) >
+	            PLUS_MAX)
+		fi->fh |= FH_NAMES_ONLY;
+	bool is_cached = listing_begin(&ops->listings, ino);
+	if (is_cached)
+		fi->fh |= FH_CACHED;
+	fi->cache_readdir = is_cached;
+	fi->keep_cache = is_cached;
+	/* Who was interrupted will not close it. */
+	if (fuse_reply_open(req, fi) == -ENOENT && is_cached)
+		listing_end(&ops->listings, ino);
 }
 
 static void opendir_resume(struct pending *p)
@@ -281,6 +289,7 @@ static size_t add_item(fuse_req_t req, const struct tree_item *item, bool plus,
 static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                      const struct fuse_file_info *fi, bool plus)
 {
+	bool names_only = (fi->fh & FH_NAMES_ONLY) != 0;
 	struct inode dir;
 	int err = ops_node(req, ino, &dir);
 	if (err < 0) {
@@ -292,16 +301,20 @@ static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	struct tree_scan scan;
 	struct tree_item item;
 	tree_scan_begin(&scan, &ops_of(req)->tree, &dir, (uint64_t)off,
-	                fi->fh != 0);
-	while (tree_scan_next(&scan, &item) == 1) {
-		size_t len = add_item(req, &item, plus, fi->fh != 0, buf + used,
+	                names_only);
+	int n;
+	while ((n = tree_scan_next(&scan, &item)) == 1) {
+		size_t len = add_item(req, &item, plus, names_only, buf + used,
 		                      size - used);
 		if (len > size - used)
 			break;
 		used += len;
 	}
 	tree_scan_end(&scan);
-	(void)fuse_reply_buf(req, buf, used);
+	if (n < 0 && used == 0) /* else it is asked for the rest, and told */
+		ops_reply_err(req, n);
+	else
+		(void)fuse_reply_buf(req, buf, used);
 }
 
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
@@ -319,6 +332,8 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
 static void op_releasedir(fuse_req_t req, fuse_ino_t ino,
                           struct fuse_file_info *fi)
 {
+	if (fi->fh & FH_CACHED)
+		listing_end(&ops_of(req)->listings, ino);
 	(void)fuse_reply_err(req, 0);
 }
 

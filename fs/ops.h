@@ -8,6 +8,7 @@
 #define FUSE_USE_VERSION 314
 #include <fuse_lowlevel.h>
 
+#include "fs/listing.h"
 #include "fs/open.h"
 #include "fs/pending.h"
 #include "fs/seen.h"
@@ -20,6 +21,7 @@ struct ops {
 	struct tree tree;
 	struct pendings pendings;
 	struct open_files open;
+	struct listings listings;
 	struct fuse_session *session; /* borrowed from struct fs */
 	struct notify *notify;        /* the same; and replay */
 	struct replay *replay;

@@ -117,6 +117,7 @@ struct tree_scan {
 	struct inode dir;
 	uint64_t cookie; /* of the last item */
 	bool is_open;    /* a scan of the cache is under way */
+	int err;         /* why not */
 };
 
 struct tree_item {
@@ -133,7 +134,7 @@ struct tree_item {
 void tree_scan_begin(struct tree_scan *scan, struct tree *t,
                      const struct inode *dir, uint64_t after, bool names_only);
 
-/* 1 and *item_out, or 0 at the end. */
+/* 1 and *item_out, 0 at the end, or -errno: not all was shown. */
 int tree_scan_next(struct tree_scan *scan, struct tree_item *item_out);
 
 void tree_scan_end(struct tree_scan *scan);

@@ -86,8 +86,9 @@ static int entry_item(const struct tree *t, const struct inode *dir,
 {
 	const struct fs_account *account = tree_account(t, dir);
 	struct cache_entry entry;
-	if (cache_scan_next(account->cache, &entry) != 1)
-		return 0;
+	int n = cache_scan_next(account->cache, &entry);
+	if (n != 1)
+		return n;
 	maildir_message_name(&entry, account->name, item_out->name);
 	tree_fill_message(t, dir->account, &entry.message, &item_out->st);
 	item_out->cookie = COOKIE_FIXED + (uint64_t)entry.id;
@@ -103,9 +104,10 @@ static void open_entries(struct tree_scan *scan, uint64_t id, bool names_only)
 	int64_t folder;
 	if (!tree_place(&scan->dir, &folder, &place))
 		return;
-	scan->is_open =
+	scan->err =
 		cache_scan_begin(tree_account(scan->tree, &scan->dir)->cache,
-	                         folder, place, (int64_t)id, names_only) == 0;
+	                         folder, place, (int64_t)id, names_only);
+	scan->is_open = scan->err == 0;
 }
 
 static bool has_folders(const struct inode *dir)
@@ -135,7 +137,8 @@ static int below_item(struct tree_scan *scan, struct tree_item *item_out)
 		open_entries(scan, 0, false);
 		scan->cookie = COOKIE_TOP;
 	}
-	return scan->is_open ? entry_item(scan->tree, &scan->dir, item_out) : 0;
+	return scan->is_open ? entry_item(scan->tree, &scan->dir, item_out)
+	                     : scan->err;
 }
 
 int tree_scan_next(struct tree_scan *scan, struct tree_item *item_out)
@@ -150,8 +153,9 @@ int tree_scan_next(struct tree_scan *scan, struct tree_item *item_out)
 		n = account_item(t, after, item_out);
 	else if (has_folders(&scan->dir))
 		n = below_item(scan, item_out);
-	else if (scan->is_open)
-		n = entry_item(t, &scan->dir, item_out);
+	else
+		n = scan->is_open ? entry_item(t, &scan->dir, item_out)
+		                  : scan->err;
 	if (n == 1)
 		scan->cookie = item_out->cookie;
 	return n;

@@ -99,6 +99,24 @@ def test_a_message_of_the_server_is_flagged_moved_and_deleted(inbox, client):
     until(lambda: not client.messages("Archive"))
 
 
+def test_a_listing_shows_what_came_before_it_began(inbox):
+    """Also while an older one of the same directory is under way.  What is
+    read at once is one answer to READDIRPLUS, a few hundred names."""
+    for number in range(400):
+        (inbox / "tmp" / "t").write_bytes(MAIL % number)
+        os.rename(inbox / "tmp" / "t",
+                  inbox / ("new" if number == 350 else "cur") / f"{number}:2,")
+    older = os.scandir(inbox / "cur")
+    shown = [next(older).name for _ in range(330)]  # the end is on its way
+    os.rename(inbox / "new" / "350:2,", inbox / "cur" / "350:2,")
+    younger = os.scandir(inbox / "cur")
+    found = [next(younger).name for _ in range(20)]
+    shown += [entry.name for entry in older]
+    found += [entry.name for entry in younger]
+    assert sorted(found) == sorted(f"{number}:2," for number in range(400))
+    assert set(shown) >= set(found) - {"350:2,"}
+
+
 def test_mailboxes_are_made_renamed_and_removed(inbox, client):
     top = inbox.parent
     for path in ("Work", "Work/cur", "Work/new", "Work/tmp"):

@@ -175,25 +175,18 @@ static int serve(struct settling *s)
 	return err;
 }
 
-int settle_folder_name(struct settling *s, int64_t folder, char **name_out)
+/* Remove messages of a folder for good, in one call. */
+static int remove_keys(struct settling *s, int64_t folder,
+                       struct remote_wish *wishes, size_t count)
 {
 	struct db_conn *conn;
 	int err = db_begin(s->cache->db, &conn);
 	if (err < 0)
 		return err;
-	*name_out = db_folder_name(conn, folder);
+	auto_free char *name = db_folder_name(conn, folder);
 	db_rollback(conn);
-	return 0;
-}
-
-/* Remove messages of a folder for good, in one call. */
-static int remove_keys(struct settling *s, int64_t folder,
-                       struct remote_wish *wishes, size_t count)
-{
-	auto_free char *name = NULL;
-	int err = settle_folder_name(s, folder, &name);
-	if (err < 0 || name == NULL || count == 0)
-		return err;
+	if (name == NULL || count == 0)
+		return 0;
 	err = remote_remove(s->remote, name, wishes, count);
 	return err < 0 && remote_error_scope(err) > REMOTE_SCOPE_FOLDER ? err
 	                                                                : 0;

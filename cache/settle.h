@@ -28,10 +28,6 @@ struct look {
 	int64_t others;          /* entries that look the same; if is_void */
 	bool is_done;
 	bool is_twin; /* what a watch found is one copy too many */
-	/* Of a watch: the copy that it should be a twin of, to be asked for. */
-	bool is_asked;
-	int64_t copy_folder;
-	char copy_key[REMOTE_KEY_MAX + 1];
 };
 
 struct settling {
@@ -56,11 +52,8 @@ struct settling {
 int settle_find(struct settling *s, const struct look *first);
 void settle_forget(struct settling *s);
 
-/* settle_twin.c: which of those that watches found are twins. */
+/* settle_twin.c: is_twin of what watches found. */
 int settle_twins(struct settling *s);
-
-/* settle.c: what the server calls a folder, to be freed; NULL: not at all. */
-int settle_folder_name(struct settling *s, int64_t folder, char **name_out);
 
 bool settle_is_watch(const struct look *l);
 /* Are they looked for with one call? */

@@ -2,20 +2,17 @@
  * Is what a watch found one copy too many?
  *
  * It has our bytes and our date, and came after the mark.  That is not enough:
- * another client that moves a message away and back gives it another key, and
- * then it is the only copy there is.  So it is a twin only while another copy
- * of the message that was sent is known, and is certainly still there: the
- * server is asked for it.  Whatever became of it otherwise (moved by others,
- * removed by the user, who may have it back from the Trash), what was found
- * stays: mail that comes back is better than mail that is lost.
+ * another client may have moved the message away and back, or copied it from
+ * elsewhere.  So it is a twin only beside the copy that was sent again, in the
+ * same mailbox, and seen there just now: then one of two that are alike goes.
+ * Or nothing is known to be there yet, and the file is here to be sent.
+ * Otherwise what was found stays: mail that is there twice is better than mail
+ * that is lost.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "cache/settle.h"
-#include "util/cleanup.h"
-
-#define ASK_BATCH 64
 
 /*
  * Has what a watch found the date that was told?  Servers that date messages
@@ -44,10 +41,7 @@ static bool may_be_twin(const struct settling *s, const struct look *l)
 	return !is_move && l->trace.has_digest && is_dated(s, l);
 }
 
-/*
- * The name whose copy is to be there: that in this folder, for each is to have
- * its own; else the message was moved here.
- */
+/* The name in this folder, for each has a copy of its own; else another. */
 static int find_entry(const struct settling *s, struct db_conn *conn,
                       int64_t message, struct cache_entry *out)
 {
@@ -60,36 +54,54 @@ static int find_entry(const struct settling *s, struct db_conn *conn,
 	return err;
 }
 
-/*
- * Where the copy is that was sent again; or it is yet to be sent, from a file
- * that we have as long.  -ENOENT: no copy is known.
- */
+static bool is_seen(const struct settling *s, const char *key)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->candidates[i]->is_known &&
+		    strcmp(s->candidates[i]->key, key) == 0)
+			return true;
+	return false;
+}
+
+/* Was it found by what is known of its row? */
+static bool is_found(const struct settling *s, int64_t row)
+{
+	for (size_t i = 0; i < s->look_count; i++)
+		if (s->looks[i]->row.id == row && s->looks[i]->found != NULL)
+			return true;
+	return false;
+}
+
+/* -ENOENT: the message has no name. */
 static int find_copy(const struct settling *s, struct db_conn *conn,
                      struct look *l)
 {
 	struct cache_entry entry;
 	struct journal_row row;
+	char key[REMOTE_KEY_MAX + 1];
 	int err = find_entry(s, conn, l->trace.message, &entry);
 	if (err == 0)
-		err = db_entry_key(conn, &entry, l->copy_key);
+		err = db_entry_key(conn, &entry, key);
 	if (err < 0)
 		return err;
-	l->copy_folder = entry.folder;
-	if (l->copy_key[0] == '\0') {
-		err = journal_by_entry(conn, &entry, &row);
-		if (err < 0)
-			return err;
-		l->copy_folder = row.folder;
-		memcpy(l->copy_key, row.key, sizeof(l->copy_key));
-		l->is_twin = push_is_birth(&row) &&
-		             row.state != JOURNAL_LANDED &&
-		             entry.message.is_kept;
+	if (key[0] != '\0') {
+		l->is_twin = entry.folder == s->folder && is_seen(s, key);
+		return 0;
 	}
-	l->is_asked = l->copy_key[0] != '\0';
+	err = journal_by_entry(conn, &entry, &row);
+	if (err < 0)
+		return err;
+	if (row.key[0] != '\0')
+		l->is_twin = row.folder == s->folder && is_seen(s, row.key);
+	else
+		l->is_twin =
+			row.state == JOURNAL_LANDED
+				? is_found(s, row.id)
+				: push_is_birth(&row) && entry.message.is_kept;
 	return 0;
 }
 
-static int find_copies(struct settling *s)
+int settle_twins(struct settling *s)
 {
 	struct db_conn *conn;
 	int err = db_begin(s->cache->db, &conn);
@@ -102,63 +114,5 @@ static int find_copies(struct settling *s)
 			err = 0;
 	}
 	db_rollback(conn);
-	return err;
-}
-
-/* The next body owed is there: 1, 0 when none is, or -errno. */
-static int receive(struct settling *s, int64_t folder)
-{
-	struct body_temp temp;
-	struct remote_body body;
-	int err = body_temp_open(s->cache->bodies, &temp);
-	if (err < 0)
-		return err;
-	int n = remote_fetched(s->remote, temp.fd, &body);
-	for (size_t i = 0; n == 1 && body.err == 0 && i < s->look_count; i++) {
-		struct look *l = s->looks[i];
-		l->is_twin |= l->copy_folder == folder &&
-		              strcmp(l->copy_key, body.key) == 0;
-	}
-	body_temp_close(s->cache->bodies, &temp);
-	return n;
-}
-
-/*
- * Ask for some copies of a folder.  None has a size of 0: so each is given only
- * after the server has confirmed that it is there.
- */
-static int ask(struct settling *s, int64_t folder)
-{
-	struct remote_want wants[ASK_BATCH];
-	size_t count = 0;
-	auto_free char *name = NULL;
-	int n = settle_folder_name(s, folder, &name);
-	for (size_t i = 0; i < s->look_count && count < ASK_BATCH; i++) {
-		struct look *l = s->looks[i];
-		if (!l->is_asked || l->copy_folder != folder)
-			continue;
-		l->is_asked = false;
-		size_t same = 0;
-		while (same < count &&
-		       strcmp(wants[same].key, l->copy_key) != 0)
-			same++;
-		if (same == count)
-			wants[count++] = (struct remote_want){ l->copy_key, 0 };
-	}
-	if (n < 0 || name == NULL)
-		return n;
-	n = remote_fetch(s->remote, name, wants, count);
-	if (n == 0)
-		while ((n = receive(s, folder)) == 1)
-			;
-	return n < 0 && remote_error_scope(n) > REMOTE_SCOPE_FOLDER ? n : 0;
-}
-
-int settle_twins(struct settling *s)
-{
-	int err = find_copies(s);
-	for (size_t i = 0; i < s->look_count && err == 0; i++)
-		while (s->looks[i]->is_asked && err == 0)
-			err = ask(s, s->looks[i]->copy_folder);
 	return err;
 }

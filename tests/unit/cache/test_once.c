@@ -4,7 +4,7 @@
  * acknowledged is with the server exactly once, nothing is gone that was not
  * removed, both sides are the same, and going on changes nothing.  Only what
  * the server takes very late may be there once more, if the copy that we knew
- * was removed, or moved by others: see settle_twin.c.
+ * was removed, moved or edited: see settle_twin.c.
  *
  * A run is a seed.  It works in a process of its own, which fault points kill;
  * the next goes on with what is on disk.  The server and what is to come of
@@ -169,10 +169,10 @@ static void done_deed(struct sim *s)
 {
 	if (s->deed == DEED_DELIVER || s->deed == DEED_LINK)
 		s->copies[s->after.token]++;
-	if (s->deed == DEED_UNLINK) {
+	if (s->deed == DEED_UNLINK)
 		s->copies[s->before.token]--;
+	if (s->deed == DEED_UNLINK || s->deed == DEED_MOVE)
 		s->late[s->before.token]++;
-	}
 	s->items[s->slot] = s->after;
 	s->deed = DEED_NONE;
 }
@@ -300,6 +300,7 @@ static void edit(struct run *r)
 	if (hand_edit(&r->hand, folder_id(r, item->folder), item->base, body) ==
 	    0) {
 		s->copies[item->token]--;
+		s->late[item->token]++;
 		item->token = s->tokens++;
 		s->copies[item->token]++;
 	}
@@ -361,7 +362,9 @@ static void another_moves(struct run *r)
 	struct sim *s = r->sim;
 	struct item *item = pick_item(s);
 	struct fake_view v;
-	if (item == NULL || !find_there(r, item, &v))
+	/* Of several that are alike, any may be what we look for. */
+	if (item == NULL || s->copies[item->token] != 1 ||
+	    !find_there(r, item, &v))
 		return;
 	const char *home = folders[item->folder];
 	const char *away = folders[(item->folder + 1) % FOLDERS];

@@ -78,7 +78,8 @@ def fill_maildir(path, messages, owner):
     """Names sort, and so are numbered, in the order of messages."""
     shutil.rmtree(path, ignore_errors=True)
     for name in ("cur", "new", "tmp"):
-        (path / name).mkdir(parents=True)
+        # A session that just begins may make them, too.
+        (path / name).mkdir(parents=True, exist_ok=True)
     for number, body in enumerate(messages):
         name = f"{1_700_000_000 + number}.M{number:06}P1.host"
         (path / "new" / name).write_bytes(body)

@@ -323,7 +323,7 @@ static int64_t count_lost(struct rig *rig, sqlite3 *sqlite)
 		long id = (long)sqlite3_column_int64(s, 0);
 		auto_free char *path =
 			xasprintf("%s/files/%02x/%ld", rig->state_dir,
-		                  (unsigned)(id & 0xff), id);
+		                  (unsigned)(id / DB_ID_BLOCK) & 0xff, id);
 		bool is_lost = access(path, F_OK) < 0;
 		if (is_lost)
 			print_error("%s is lost\n", path);

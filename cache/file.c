@@ -23,8 +23,14 @@
  * it its name, and to sync it again costs as much as the first time.
  */
 #define SYNCED_MAX 64
-/* By the last byte of the id. */
+/* A block of ids in each, in turn. */
 #define DIRS 256
+
+/* Ids lately seen; 0: none. */
+struct ring {
+	int64_t ids[SYNCED_MAX];
+	size_t next;
+};
 
 struct writer {
 	int64_t id;
@@ -37,14 +43,45 @@ struct file_store {
 	/* All below is guarded by lock. */
 	struct writer *writers;
 	size_t writer_count, writer_capacity;
-	int64_t synced[SYNCED_MAX];
-	size_t next_synced;
+	struct ring synced;        /* data and name */
+	struct ring named;         /* name */
+	int64_t spare, spares_end; /* made ahead: [spare, spares_end) */
+	bool wants_spares;
 };
+
+static unsigned dir_of(int64_t id)
+{
+	return (unsigned)(id / DB_ID_BLOCK) % DIRS;
+}
+
+static char *dir_path(const struct file_store *store, int64_t id)
+{
+	return xasprintf("%s/%02x", store->dir, dir_of(id));
+}
 
 static char *file_path(const struct file_store *store, int64_t id)
 {
-	return xasprintf("%s/%02x/%" PRId64, store->dir, (unsigned)(id & 0xff),
-	                 id);
+	return xasprintf("%s/%02x/%" PRId64, store->dir, dir_of(id), id);
+}
+
+static bool ring_has(const struct ring *ring, int64_t id)
+{
+	for (size_t i = 0; i < SYNCED_MAX; i++)
+		if (ring->ids[i] == id)
+			return true;
+	return false;
+}
+
+static void ring_add(struct ring *ring, int64_t id)
+{
+	ring->ids[ring->next++ % SYNCED_MAX] = id;
+}
+
+static void ring_remove(struct ring *ring, int64_t id)
+{
+	for (size_t i = 0; i < SYNCED_MAX; i++)
+		if (ring->ids[i] == id)
+			ring->ids[i] = 0;
 }
 
 static bool is_named(struct db_conn *conn, const char *name)
@@ -55,15 +92,26 @@ static bool is_named(struct db_conn *conn, const char *name)
 	return err != -ENOENT && (err < 0 || message.is_kept);
 }
 
-/* A file is made before its row and removed after it: some may be left. */
-static void remove_strays(const char *path, struct db_conn *conn)
+/*
+ * A file is made before its row, or long before, and removed after it: some may
+ * be left.  One that an older version put elsewhere goes where it belongs.
+ */
+static void tidy_dir(const struct file_store *store, const char *path,
+                     struct db_conn *conn)
 {
 	DIR *dir = opendir(path);
 	if (dir == NULL)
 		return;
-	for (struct dirent *d; (d = readdir(dir)) != NULL;)
-		if (d->d_name[0] != '.' && !is_named(conn, d->d_name))
+	for (struct dirent *d; (d = readdir(dir)) != NULL;) {
+		if (d->d_name[0] == '.')
+			continue;
+		auto_free char *right =
+			file_path(store, strtoll(d->d_name, NULL, 10));
+		if (is_named(conn, d->d_name))
+			(void)renameat(dirfd(dir), d->d_name, AT_FDCWD, right);
+		else
 			(void)unlinkat(dirfd(dir), d->d_name, 0);
+	}
 	(void)closedir(dir);
 }
 
@@ -86,7 +134,7 @@ static int make_dirs(const struct file_store *store, struct db_conn *conn)
 			return err;
 		}
 		is_any_new |= is_new;
-		remove_strays(path, conn);
+		tidy_dir(store, path, conn);
 	}
 	return is_any_new ? sync_dir(store->dir, "file-dirs") : 0;
 }
@@ -119,10 +167,31 @@ void file_store_close(struct file_store *store)
 void file_touch(struct file_store *store, int64_t id)
 {
 	(void)pthread_mutex_lock(&store->lock);
-	for (size_t i = 0; i < SYNCED_MAX; i++)
-		if (store->synced[i] == id)
-			store->synced[i] = 0;
+	ring_remove(&store->synced, id);
 	(void)pthread_mutex_unlock(&store->lock);
+}
+
+/* The name is to be made anew. */
+static void forget(struct file_store *store, int64_t id)
+{
+	(void)pthread_mutex_lock(&store->lock);
+	ring_remove(&store->synced, id);
+	ring_remove(&store->named, id);
+	(void)pthread_mutex_unlock(&store->lock);
+}
+
+/* A new file has the attributes that were asked for, or no name. */
+static int dress(int fd, const char *path, mode_t mode, uid_t uid, gid_t gid)
+{
+	int err = home_room(fd, 0);
+	bool is_other = uid != geteuid() || gid != getegid();
+	if (err == 0 &&
+	    ((is_other && fchown(fd, uid, gid) < 0 && geteuid() == 0) ||
+	     fchmod(fd, mode & 07777) < 0))
+		err = -errno;
+	if (err < 0)
+		(void)unlink(path);
+	return err;
 }
 
 int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
@@ -134,26 +203,85 @@ int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
 	auto_free char *path = file_path(store, id);
 	/* One with this number can only be left of a transaction that died. */
 	(void)unlink(path);
-	file_touch(store, id);
+	forget(store, id);
 	auto_fd int fd =
 		open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 	             0600);
 	if (fd < 0)
 		return -errno;
-	err = home_room(fd, 0);
-	if (err < 0) {
-		(void)unlink(path);
+	err = dress(fd, path, mode, uid, gid);
+	if (err < 0)
 		return err;
-	}
-	bool is_other = uid != geteuid() || gid != getegid();
-	if ((is_other && fchown(fd, uid, gid) < 0 && geteuid() == 0) ||
-	    fchmod(fd, mode & 07777) < 0) {
-		err = -errno;
-		(void)unlink(path);
-		return err;
-	}
 	*fd_out = take_fd(&fd);
 	return 0;
+}
+
+/* 0: none is left. */
+static int64_t take_spare(struct file_store *store)
+{
+	int64_t id = 0;
+	(void)pthread_mutex_lock(&store->lock);
+	if (store->spare < store->spares_end) {
+		id = store->spare++;
+		ring_add(&store->named, id);
+	}
+	store->wants_spares = id == 0;
+	(void)pthread_mutex_unlock(&store->lock);
+	return id;
+}
+
+int file_take(struct file_store *store, mode_t mode, uid_t uid, gid_t gid,
+              int64_t *id_out, int *fd_out)
+{
+	int64_t id = take_spare(store);
+	if (id == 0)
+		return -ENOENT;
+	int err = FAULT("file-take");
+	if (err < 0)
+		return err;
+	auto_free char *path = file_path(store, id);
+	auto_fd int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	/* It begins now. */
+	if (fd < 0 || futimens(fd, NULL) < 0)
+		return -errno;
+	err = dress(fd, path, mode, uid, gid);
+	if (err < 0)
+		return err;
+	*id_out = id;
+	*fd_out = take_fd(&fd);
+	return 0;
+}
+
+static int make_spares(struct file_store *store, int64_t first)
+{
+	for (int64_t id = first; id < first + DB_ID_BLOCK; id++) {
+		auto_free char *path = file_path(store, id);
+		(void)unlink(path);
+		auto_fd int fd =
+			open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return -errno;
+	}
+	auto_free char *dir = dir_path(store, first);
+	int err = FAULT("file-spares");
+	return err < 0 ? err : sync_dir(dir, "spares");
+}
+
+void file_prepare(struct file_store *store, struct db *db)
+{
+	int64_t first;
+	(void)pthread_mutex_lock(&store->lock);
+	bool is_wanted = store->wants_spares;
+	store->wants_spares = false;
+	(void)pthread_mutex_unlock(&store->lock);
+	/* Without them, files are made when they are needed. */
+	if (!is_wanted || db_id_block(db, &first) < 0 ||
+	    make_spares(store, first) < 0)
+		return;
+	(void)pthread_mutex_lock(&store->lock);
+	store->spare = first;
+	store->spares_end = first + DB_ID_BLOCK;
+	(void)pthread_mutex_unlock(&store->lock);
 }
 
 static int copy_data(int from, int to)
@@ -255,28 +383,26 @@ int file_set(struct file_store *store, const struct cache_message *what,
 	return 0;
 }
 
-static bool is_synced(struct file_store *store, int64_t id)
+static bool is_in(struct file_store *store, const struct ring *ring, int64_t id)
 {
-	bool is_found = false;
 	(void)pthread_mutex_lock(&store->lock);
-	for (size_t i = 0; i < SYNCED_MAX; i++)
-		is_found |= store->synced[i] == id;
+	bool has = ring_has(ring, id);
 	(void)pthread_mutex_unlock(&store->lock);
-	return is_found;
+	return has;
 }
 
 static void set_synced(struct file_store *store, int64_t id)
 {
 	(void)pthread_mutex_lock(&store->lock);
-	store->synced[store->next_synced++ % SYNCED_MAX] = id;
+	ring_add(&store->synced, id);
 	(void)pthread_mutex_unlock(&store->lock);
 }
 
-static int sync_name(const struct file_store *store, int64_t id,
-                     const char *name)
+static int sync_name(struct file_store *store, int64_t id, const char *name)
 {
-	auto_free char *path = file_path(store, id);
-	*strrchr(path, '/') = '\0';
+	if (is_in(store, &store->named, id))
+		return 0;
+	auto_free char *path = dir_path(store, id);
 	return sync_dir(path, name);
 }
 
@@ -297,7 +423,7 @@ int file_fill(struct file_store *store, const struct cache_message *message,
 
 int file_sync(struct file_store *store, int64_t id)
 {
-	if (is_synced(store, id))
+	if (is_in(store, &store->synced, id))
 		return 0;
 	int err = FAULT("file-sync");
 	if (err < 0)

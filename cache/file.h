@@ -1,6 +1,6 @@
 /*
  * Kept files: what the server does not have, or not so.  They are in
- * state_dir/files/xx/ID, xx being the last byte of the id, and are ended by
+ * state_dir/files/xx/ID, xx changing with each DB_ID_BLOCK ids, and are ended by
  * file_remove() alone.
  *
  * All functions may be called from any thread; results are 0 or -errno.
@@ -23,6 +23,15 @@ void file_store_close(struct file_store *store);
 /* Make an empty one; *fd_out is for reading and writing. */
 int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
                 gid_t gid, int *fd_out);
+/*
+ * The same of one of the spare files, which gives it its id: they are made
+ * ahead, for to make a file and to sync its name may take longer than its data.
+ * -ENOENT: none is left.
+ */
+int file_take(struct file_store *store, mode_t mode, uid_t uid, gid_t gid,
+              int64_t *id_out, int *fd_out);
+/* Make more spare files, if there were too few.  May take its time. */
+void file_prepare(struct file_store *store, struct db *db);
 /* Make one of a body, with the attributes of its message. */
 int file_copy(struct file_store *store, const struct cache_message *message,
               int body, int *fd_out);

@@ -158,7 +158,8 @@ void db_rollback(struct db_conn *conn)
 	/* A full disk or an I/O error may have rolled back already. */
 	if (!sqlite3_get_autocommit(conn->sqlite))
 		(void)db_run(conn, db_query(conn, SQL_ROLLBACK, ""));
-	db->next_id = db->saved_id;
+	db->next_id =
+		db->saved_id > db->block_end ? db->saved_id : db->block_end;
 	db->next_folder = db->saved_folder;
 	(void)pthread_mutex_unlock(&db->lock);
 }
@@ -182,6 +183,18 @@ int db_commit(struct db_conn *conn)
 	(void)FAULT("db-committed");
 	(void)pthread_mutex_unlock(&db->lock);
 	return 0;
+}
+
+/* The next commit saves it, and before that none is used. */
+int64_t db_id_block(struct db *db)
+{
+	(void)pthread_mutex_lock(&db->lock);
+	int64_t first =
+		(db->next_id + DB_ID_BLOCK - 1) / DB_ID_BLOCK * DB_ID_BLOCK;
+	db->next_id = first + DB_ID_BLOCK;
+	db->block_end = db->next_id;
+	(void)pthread_mutex_unlock(&db->lock);
+	return first;
 }
 
 int db_sync(struct db *db, const char *name)

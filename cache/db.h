@@ -247,9 +247,9 @@ int db_entry_drop(struct db_conn *conn, const struct cache_entry *entry);
 
 /* A number for a new message, entry or both. */
 int64_t db_id_new(struct db_conn *conn);
-/* DB_ID_BLOCK of them in a row, the first a multiple of it; a transaction. */
+/* The first of DB_ID_BLOCK of them, a multiple of it; outside transactions. */
 #define DB_ID_BLOCK 64
-int db_id_block(struct db *db, int64_t *first_out);
+int64_t db_id_block(struct db *db);
 /* A message whose data is a kept file. */
 int db_message_keep(struct db_conn *conn, int64_t id, int64_t folder);
 /* It is kept from now on; or not any more, but cached: size bytes. */

@@ -160,6 +160,7 @@ struct db {
 	pthread_mutex_t lock; /* held from db_begin() to the end */
 	struct db_conn writer;
 	int64_t next_id;     /* messages and entries; guarded by lock */
+	int64_t block_end;   /* ids below are given away; the same */
 	int64_t next_folder; /* guarded by lock */
 	int64_t saved_id, saved_folder; /* what the database says of them */
 	atomic_int log_pages; /* in the log, and not in the database yet */

@@ -235,18 +235,6 @@ int64_t db_id_new(struct db_conn *conn)
 	return conn->db->next_id++;
 }
 
-int db_id_block(struct db *db, int64_t *first_out)
-{
-	struct db_conn *conn;
-	int err = db_begin(db, &conn);
-	if (err < 0)
-		return err;
-	*first_out =
-		(db->next_id + DB_ID_BLOCK - 1) / DB_ID_BLOCK * DB_ID_BLOCK;
-	db->next_id = *first_out + DB_ID_BLOCK;
-	return db_commit(conn);
-}
-
 int db_message_keep(struct db_conn *conn, int64_t id, int64_t folder)
 {
 	return db_run(conn, db_query(conn, SQL_MESSAGE_KEEP, "ii", id, folder));

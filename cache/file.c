@@ -269,16 +269,17 @@ static int make_spares(struct file_store *store, int64_t first)
 
 void file_prepare(struct file_store *store, struct db *db)
 {
-	int64_t first;
 	(void)pthread_mutex_lock(&store->lock);
 	bool is_wanted = store->wants_spares;
-	store->wants_spares = false;
 	(void)pthread_mutex_unlock(&store->lock);
+	if (!is_wanted)
+		return;
+	int64_t first = db_id_block(db);
 	/* Without them, files are made when they are needed. */
-	if (!is_wanted || db_id_block(db, &first) < 0 ||
-	    make_spares(store, first) < 0)
+	if (make_spares(store, first) < 0)
 		return;
 	(void)pthread_mutex_lock(&store->lock);
+	store->wants_spares = false;
 	store->spare = first;
 	store->spares_end = first + DB_ID_BLOCK;
 	(void)pthread_mutex_unlock(&store->lock);

@@ -47,6 +47,7 @@ class Disk:
         self.directory, self.ignored = str(directory) + "/", ignored
         self.known = set()  # what is there
         self.names = set()  # paths whose names are not
+        self.empty = set()  # files that were made, and then not touched yet
         self.data = set()  # paths whose data is not
         self.lost = set()  # whose data is not, and the log of it gone
 
@@ -76,8 +77,10 @@ class Disk:
         if call.name in ("mkdir", "mkdirat"):
             self._appear(text[1])
         elif call.name == "openat":
-            if "O_CREAT" in call.text:
+            self.empty.discard(call.path)
+            if "O_CREAT" in call.text and call.path not in self.known:
                 self._appear(call.path)
+                self.empty.add(call.path)
         elif call.name in ("unlink", "unlinkat"):
             base = paths[0] + "/" if paths else ""
             path = os.path.join(base, text[1])
@@ -87,9 +90,10 @@ class Disk:
         elif call.name in ("fsync", "fdatasync"):
             self._sync(paths[0])
         elif paths and self._is_ours(paths[-1]):
+            self.empty.discard(paths[-1])
             self.data.add(paths[-1])
             if call.name == "pwrite64" and call.text.endswith(", 0"):
                 self._end_log(paths[-1])
 
     def unsynced(self):
-        return sorted(self.names | self.data | self.lost)
+        return sorted(self.names - self.empty | self.data | self.lost)

@@ -380,6 +380,7 @@ MUTANTS = [
     ("sent", "sent"), ("sent", "taken"), ("copy", "taken"),
     ("home", "delivered"), ("file-dirs", "delivered"),
     ("file-name", "delivered"), ("copy-name", "moved"),
+    ("spares", "delivered"),
 ]
 
 

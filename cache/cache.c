@@ -402,7 +402,7 @@ bool cache_wait_cancel(struct cache *c, struct cache_wait *wait)
 
 void cache_push_soon(struct cache *c)
 {
-	jobs_push_by(c->jobs, deadline_in(WRITE_DUST_MS + WRITE_SPAN_MS));
+	jobs_push_soon(c->jobs, deadline_in(WRITE_DUST_MS + WRITE_SPAN_MS));
 	if (db_has_long_log(c->db))
 		keeper_tidy(c->keeper);
 }

@@ -83,8 +83,8 @@ int folders_hear(struct cache *c, const char *name);
 int pull_folder(struct cache *c, struct remote *r, const struct jobs_pull *job,
                 bool *more_out);
 int fetch_bodies(struct session *s);
-/* push.c: send what the journal has. */
-int push_journal(struct session *s);
+/* push.c: send what the journal has; *sent_out: rows. */
+int push_journal(struct session *s, int64_t *sent_out);
 /*
  * settle.c: find out what became of what was sent to a folder.  is_blocked:
  * that is not known yet of some.

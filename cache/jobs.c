@@ -353,6 +353,21 @@ int64_t jobs_backoff_until(struct jobs *jobs, size_t session, int64_t until)
 	return until;
 }
 
+void jobs_gather(struct jobs *jobs, int64_t until)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	jobs->burst_until = until;
+	(void)pthread_mutex_unlock(&jobs->lock);
+}
+
+void jobs_push_soon(struct jobs *jobs, int64_t when)
+{
+	(void)pthread_mutex_lock(&jobs->lock);
+	int64_t until = jobs->burst_until;
+	(void)pthread_mutex_unlock(&jobs->lock);
+	jobs_push_by(jobs, when > until ? when : until);
+}
+
 void jobs_push_by(struct jobs *jobs, int64_t when)
 {
 	(void)pthread_mutex_lock(&jobs->lock);

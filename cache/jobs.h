@@ -139,6 +139,9 @@ void jobs_list_at(struct jobs *jobs, int64_t when);
 /* The journal has something to send by then; and: that is being done. */
 void jobs_push_by(struct jobs *jobs, int64_t when);
 void jobs_push_begin(struct jobs *jobs);
+/* The same, but not while a burst of changes is gathered; and: it is. */
+void jobs_push_soon(struct jobs *jobs, int64_t when);
+void jobs_gather(struct jobs *jobs, int64_t until);
 
 /* INBOX is to be looked at, by split.h, or all of it has been. */
 void jobs_split(struct jobs *jobs, bool is_due);

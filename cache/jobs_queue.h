@@ -94,6 +94,7 @@ struct jobs {
 	struct pull_list pulls;
 	int64_t list_at;
 	int64_t push_at;
+	int64_t burst_until;  /* till then new changes are gathered */
 	int64_t suspended_ms; /* what clock_suspended_ms() was */
 	bool is_split_due;
 	struct db_budget budget; /* of its day, which may be over */

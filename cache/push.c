@@ -140,21 +140,23 @@ static int send_some(struct push *p)
 	return err;
 }
 
-static void report(const struct push *p)
+/* How many rows were sent. */
+static int64_t report(const struct push *p)
 {
 	const int64_t *n = p->counts;
 	int64_t removed = n[PUSH_TRASH] + n[PUSH_EXPUNGE] + n[PUSH_MARK];
-	if (n[PUSH_APPEND] + n[PUSH_COPY] + n[PUSH_MOVE] + n[PUSH_FLAGS] +
-	            removed + p->refused ==
-	    0)
-		return;
+	int64_t sent = n[PUSH_APPEND] + n[PUSH_COPY] + n[PUSH_MOVE] +
+	               n[PUSH_FLAGS] + removed;
+	if (sent + p->refused == 0)
+		return 0;
 	log_info("sent: %ld appended, %ld copied, %ld moved, %ld flagged, "
 	         "%ld removed, %ld refused",
 	         (long)n[PUSH_APPEND], (long)n[PUSH_COPY], (long)n[PUSH_MOVE],
 	         (long)n[PUSH_FLAGS], (long)removed, (long)p->refused);
+	return sent;
 }
 
-int push_journal(struct session *s)
+int push_journal(struct session *s, int64_t *sent_out)
 {
 	struct push p = {
 		.session = s,
@@ -173,6 +175,6 @@ int push_journal(struct session *s)
 		err = send_some(&p);
 	if (err == -ENOENT)
 		err = settle_due(&p);
-	report(&p);
+	*sent_out = report(&p);
 	return err;
 }

@@ -26,6 +26,12 @@
 #define REJECTIONS_MAX 3
 #define LOCKED_OUT     "refused 3 times, stopped until `mailmount retry`"
 #define PUSH_AGAIN_MS  1000
+/*
+ * After so many changes there are probably more to come: they are gathered, for
+ * each time costs a look at the mailboxes as well.
+ */
+#define BURST_MIN 500
+#define BURST_MS  4000
 
 static void sleep_until(struct session *s, int64_t deadline)
 {
@@ -197,7 +203,7 @@ static void push_later(struct cache *c)
 		return;
 	/* What is due and was not sent waits for something: look again. */
 	int64_t soonest = deadline_in(PUSH_AGAIN_MS);
-	jobs_push_by(c->jobs, due > soonest ? due : soonest);
+	jobs_push_soon(c->jobs, due > soonest ? due : soonest);
 }
 
 static bool is_busy(void *arg, int64_t message)
@@ -221,10 +227,13 @@ static int settle_dust(struct cache *c)
 
 static int push(struct session *s)
 {
+	int64_t sent = 0;
 	jobs_push_begin(s->cache->jobs);
 	int err = settle_dust(s->cache);
 	if (err == 0)
-		err = push_journal(s);
+		err = push_journal(s, &sent);
+	if (sent >= BURST_MIN)
+		jobs_gather(s->cache->jobs, deadline_in(BURST_MS));
 	push_later(s->cache);
 	db_checkpoint(s->cache->db, false);
 	return err;

@@ -73,7 +73,8 @@ int hand_push(struct hand *h)
 	int err = remote_connect(h->session.remote);
 	if (err == 0)
 		err = settle_dust(h->rig->cache);
-	return err < 0 ? err : push_journal(&h->session);
+	int64_t sent;
+	return err < 0 ? err : push_journal(&h->session, &sent);
 }
 
 static int pull(struct hand *h)

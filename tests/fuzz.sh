@@ -8,7 +8,7 @@ build=$(realpath "$1")
 seconds=$2
 
 fuzz_one() {
-	local build=$1 seconds=$2 program=$3 name seeds=()
+	local build=$1 seconds=$2 program=$3 name seeds=() cpu
 	name=$(basename "$program") name=${name#fuzz_}
 	mkdir -p "$build/fuzz/$name"
 	[ -d "tests/fuzz/corpus/$name" ] && seeds=("tests/fuzz/corpus/$name")
@@ -16,9 +16,11 @@ fuzz_one() {
 		"-artifact_prefix=$build/fuzz/$name-")
 	[ -f "tests/fuzz/$name.dict" ] &&
 		options+=("-dict=tests/fuzz/$name.dict")
-	if "$program" "${options[@]}" "$build/fuzz/$name" "${seeds[@]}" \
-		>"$build/fuzz/$name.log" 2>&1; then
-		echo "fuzz $name: $(grep -c . "$build/fuzz/$name.log") lines," \
+	local TIMEFORMAT=%U
+	if { time "$program" "${options[@]}" "$build/fuzz/$name" "${seeds[@]}" \
+		>"$build/fuzz/$name.log" 2>&1; } 2>"$build/fuzz/$name.cpu"; then
+		cpu=$(tail -n 1 "$build/fuzz/$name.cpu")
+		echo "fuzz $name: $cpu s of a processor," \
 			"$(tail -n 1 "$build/fuzz/$name.log")"
 	else
 		tail -n 30 "$build/fuzz/$name.log"

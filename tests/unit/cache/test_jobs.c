@@ -6,6 +6,7 @@
 
 #include "cache/jobs.h"
 #include "tests/fake/remote.h"
+#include "util/clock.h"
 #include "util/mem.h"
 
 #define SESSIONS 3
@@ -131,6 +132,24 @@ static void a_reader_wakes_who_sleeps_after_a_failure(void **state)
 
 #define JOBS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void a_burst_is_gathered_unless_somebody_asks(void **state)
+{
+	struct queue *q = *state;
+	int64_t now = clock_now_ms(), until;
+	jobs_gather(q->jobs, now + 3000);
+	jobs_push_soon(q->jobs, now);
+	assert_int_equal(jobs_next(q->jobs, 0, &until), WORK_NONE);
+	assert_int_equal(until, now + 3000);
+	jobs_push_by(q->jobs, now);
+	assert_int_equal(next(q, 0), WORK_PUSH);
+	jobs_push_begin(q->jobs);
+	assert_int_equal(next(q, 0), WORK_NONE);
+	/* And later than that, when it is due. */
+	jobs_push_soon(q->jobs, now + 5000);
+	assert_int_equal(jobs_next(q->jobs, 0, &until), WORK_NONE);
+	assert_int_equal(until, now + 5000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +157,7 @@ int main(void)
 			the_first_session_fetches_until_another_has_connected),
 		JOBS_TEST(only_who_sleeps_and_has_work_is_woken),
 		JOBS_TEST(a_reader_wakes_who_sleeps_after_a_failure),
+		JOBS_TEST(a_burst_is_gathered_unless_somebody_asks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

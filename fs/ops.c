@@ -228,7 +228,7 @@ static void opendir_reply(fuse_req_t req, fuse_ino_t ino,
 	if (is_cached)
 		fi->fh |= FH_CACHED;
 	fi->cache_readdir = is_cached;
-	fi->keep_cache = is_cached;
+	fi->keep_cache = 1;
 	/* Who was interrupted will not close it. */
 	if (fuse_reply_open(req, fi) == -ENOENT && is_cached)
 		listing_end(&ops->listings, ino);

@@ -209,16 +209,16 @@ class Lister(MountProgram):
         for place, file in shown:
             places.setdefault(base_of(file), []).append((place, file))
         with self.ledger.lock:
-            still = [m for m, version in known.items()
-                     if m.version == version and not m.is_busy
-                     and m.token in self.ledger.messages]
-        for message in still:
-            found = places.get(base_of(message.file), [])
-            is_here = message.is_alive and message.mailbox == mailbox
-            wanted = [(message.place, message.file)] if is_here else []
-            if found != wanted:
-                raise Fault(f"{mailbox} shows {found}, not {wanted}",
-                            message.token)
+            for message, version in known.items():
+                if message.version != version or message.is_busy or \
+                        message.token not in self.ledger.messages:
+                    continue
+                found = places.get(base_of(message.file), [])
+                is_here = message.is_alive and message.mailbox == mailbox
+                wanted = [(message.place, message.file)] if is_here else []
+                if found != wanted:
+                    raise Fault(f"{mailbox} shows {found}, not {wanted}",
+                                message.token)
 
     def read(self, mailbox, place, file):
         message = self.ledger.find(file)

@@ -21,6 +21,7 @@ os.environ["MAILMOUNT"] = str(pathlib.Path(sys.argv[1]).resolve()
                               / "cli/mailmount")
 
 from daemon import Daemon  # noqa: E402
+from mbsync import prepare  # noqa: E402
 from servers import process, tls  # noqa: E402
 from servers.client import Client  # noqa: E402
 from servers.dovecot import Dovecot  # noqa: E402
@@ -28,33 +29,6 @@ from servers.proxy import Proxy  # noqa: E402
 from test_resync import fill  # noqa: E402
 
 COUNT, MAILBOXES = 100_000, 50
-
-MBSYNC = """\
-FSync no
-
-IMAPAccount a
-Host 127.0.0.1
-Port {port}
-User bench
-Pass {password}
-SSLType None
-AuthMechs *
-
-IMAPStore far
-Account a
-
-MaildirStore near
-Path {base}/mbsync/
-Inbox {base}/mbsync-inbox
-
-Channel c
-Far :far:
-Near :near:
-Patterns INBOX
-SyncState *
-Sync Pull
-Create Near
-"""
 
 
 @contextlib.contextmanager
@@ -99,11 +73,10 @@ def resync_mbsync(server, client, base):
     if not shutil.which("mbsync"):
         return
     with Proxy(server.port) as proxy:
-        (base / "mbsync").mkdir()
-        config = base / "mbsyncrc"
-        config.write_text(MBSYNC.format(port=proxy.port, base=base,
-                                        password=server.password))
-        command = ["mbsync", "-c", config, "c"]
+        near = base / "mbsync"
+        near.mkdir()
+        command = prepare(near, proxy.port, "bench", server.password,
+                          "Sync Pull\nCreate Near\n", "FSync no\n\n")
         subprocess.run(command, check=True, capture_output=True)
         change(client, r"\Draft")
         proxy.forget()

@@ -23,6 +23,7 @@ os.environ["MAILMOUNT"] = str(pathlib.Path(sys.argv[1]).resolve()
                               / "cli/mailmount")
 
 from daemon import Daemon  # noqa: E402
+from mbsync import prepare  # noqa: E402
 from servers import process, tls  # noqa: E402
 from servers.client import Client  # noqa: E402
 from servers.cut import SENT, Cutter  # noqa: E402
@@ -32,30 +33,6 @@ LATE_S = 4
 MAIL = (b"From: a@example.org\nDate: Thu, 1 Jan 2015 00:00:00 +0000\n"
         b"Subject: once\nMessage-ID: <once@example.org>\n\n" +
         b"All work and no play makes Jack a dull boy.\n" * 100)
-
-MBSYNC = """\
-IMAPAccount a
-Host 127.0.0.1
-Port {port}
-User {user}
-Pass {password}
-SSLType None
-AuthMechs *
-
-IMAPStore far
-Account a
-
-MaildirStore near
-Path {base}/
-Inbox {base}/INBOX
-
-Channel c
-Far :far:
-Near :near:
-Patterns INBOX
-SyncState *
-Sync All
-"""
 
 
 def copies(server, user):
@@ -70,15 +47,13 @@ class Mbsync:
         self.base = process.make_base()
         for place in ("cur", "new", "tmp"):
             (self.base / "INBOX" / place).mkdir(parents=True)
-        self.config = self.base / "mbsyncrc"
-        self.config.write_text(MBSYNC.format(
-            port=cutter.port, user=user, password=server.password,
-            base=self.base))
+        self.command = prepare(self.base, cutter.port, user,
+                               server.password, "Sync All\n")
         self.run()  # it makes its state
 
     def run(self):
-        return subprocess.run(["mbsync", "-c", self.config, "c"],
-                              capture_output=True, text=True).returncode
+        return subprocess.run(self.command, capture_output=True,
+                              text=True).returncode
 
     def deliver(self):
         (self.base / "INBOX/new/1.once").write_bytes(MAIL)

@@ -69,17 +69,24 @@ SERVERS = {
 }
 
 
-@pytest.fixture(scope="session", params=SERVERS)
-def server(request, base, pem):
-    """Each real server in turn, bob's account filled with odd mail."""
+@contextlib.contextmanager
+def started(servers, name, base, pem):
+    """One of servers, by name; skips what needs it where it cannot run."""
     with contextlib.ExitStack() as stack:
         try:
-            running = SERVERS[request.param](base, pem)
+            running = servers[name](base, pem)
             stack.callback(running.stop)
             running.start()
         except process.Unavailable as why:
-            pytest.skip(f"{request.param}: {why}")
-        running.name = request.param
+            pytest.skip(f"{name}: {why}")
+        running.name = name
+        yield running
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def server(request, base, pem):
+    """Each real server in turn, bob's account filled with odd mail."""
+    with started(SERVERS, request.param, base, pem) as running:
         corpus.fill(lambda: Client(running.port, "bob", running.password),
                     running.separator)
         yield running
@@ -88,14 +95,7 @@ def server(request, base, pem):
 @pytest.fixture(scope="session", params=pop3.SERVERS)
 def pop(request, base, pem):
     """Each real server in turn, with odd mail."""
-    with contextlib.ExitStack() as stack:
-        try:
-            running = pop3.SERVERS[request.param](base, pem)
-            stack.callback(running.stop)
-            running.start()
-        except process.Unavailable as why:
-            pytest.skip(f"{request.param}: {why}")
-        running.name = request.param
+    with started(pop3.SERVERS, request.param, base, pem) as running:
         running.put(odd_messages(running.name))
         yield running
 

@@ -1,9 +1,8 @@
 """COMPRESS=DEFLATE, where it is asked for."""
-import contextlib
 import os
 
 import pytest
-from servers import process
+from conftest import started
 from servers.client import Client
 from servers.corpus import HEAD
 from servers.cyrus import Cyrus
@@ -19,13 +18,7 @@ SERVERS = {
 
 @pytest.fixture(scope="session", params=SERVERS)
 def compressing(request, base, pem):
-    with contextlib.ExitStack() as stack:
-        try:
-            running = SERVERS[request.param](base, pem)
-            stack.callback(running.stop)
-            running.start()
-        except process.Unavailable as why:
-            pytest.skip(f"{request.param}: {why}")
+    with started(SERVERS, request.param, base, pem) as running:
         yield running
 
 

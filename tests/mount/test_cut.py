@@ -12,8 +12,7 @@ import itertools
 import os
 
 import pytest
-from conftest import SERVERS
-from servers import process
+from conftest import SERVERS, started
 from servers.cut import (AFTER, ANSWERED, MUCH_AFTER, SENT, WITHIN,
                          Worker)
 from servers.dovecot import ZLIB, Dovecot
@@ -84,12 +83,8 @@ def kind(request, base, pem, dovecot):
     with contextlib.ExitStack() as stack:
         server = dovecot
         if request.param != "dovecot":
-            try:
-                server = SERVERS[request.param](base / "cut", pem)
-                stack.callback(server.stop)
-                server.start()
-            except process.Unavailable as why:
-                pytest.skip(f"{request.param}: {why}")
+            server = stack.enter_context(
+                started(SERVERS, request.param, base / "cut", pem))
         found = Kind(request.param, server)
         stack.callback(found.close)
         yield found

@@ -54,6 +54,15 @@ static void unlink_some(struct hand *h, int64_t folder, int from, int count)
 	}
 }
 
+/* Of so many in INBOX, the first are copied to Other, and the first go. */
+static void move_some(struct hand *h, int count, int copied, int unlinked)
+{
+	deliver(h, inbox(h), "", 0, count);
+	deliver(h, other(h), OWN, 0, copied);
+	unlink_some(h, inbox(h), 0, unlinked);
+	hand_pass(h, 5);
+}
+
 static void assert_quiet(struct hand *h, size_t in_inbox, size_t in_other,
                          size_t in_trash)
 {
@@ -93,20 +102,14 @@ static void of_two_copies_one_goes_to_trash(void **state)
 static void what_is_moved_is_not_held(void **state)
 {
 	struct hand *h = *state;
-	deliver(h, inbox(h), "", 0, 60);
-	deliver(h, other(h), OWN, 0, 60);
-	unlink_some(h, inbox(h), 0, 60);
-	hand_pass(h, 5);
+	move_some(h, 60, 60, 60);
 	assert_quiet(h, 0, 60, 0);
 }
 
 static void what_is_removed_beside_is_held(void **state)
 {
 	struct hand *h = *state;
-	deliver(h, inbox(h), "", 0, 100);
-	deliver(h, other(h), OWN, 0, 40);
-	unlink_some(h, inbox(h), 0, 100);
-	hand_pass(h, 5);
+	move_some(h, 100, 40, 100);
 	assert_int_equal(fake_count(h->rig->account, "INBOX"), 60);
 	assert_int_equal(cache_undo(h->rig->cache), 60);
 	hand_pass(h, 5);
@@ -116,10 +119,7 @@ static void what_is_removed_beside_is_held(void **state)
 static void what_is_moved_does_not_count_as_removed(void **state)
 {
 	struct hand *h = *state;
-	deliver(h, inbox(h), "", 0, 80);
-	deliver(h, other(h), OWN, 0, 40);
-	unlink_some(h, inbox(h), 0, 40);
-	hand_pass(h, 5);
+	move_some(h, 80, 40, 40);
 	unlink_some(h, inbox(h), 40, 40);
 	hand_pass(h, 5);
 	assert_quiet(h, 0, 40, 40);
@@ -156,10 +156,7 @@ static void without_a_trash_neither(void **state)
 {
 	struct hand *h = *state;
 	fake_folder_remove(h->rig->account, "Trash");
-	deliver(h, inbox(h), "", 0, 60);
-	deliver(h, other(h), OWN, 0, 60);
-	unlink_some(h, inbox(h), 0, 60);
-	hand_pass(h, 5);
+	move_some(h, 60, 60, 60);
 	assert_int_equal(hand_rows(h), 0);
 	assert_int_equal(fake_count(h->rig->account, "INBOX"), 0);
 	assert_int_equal(fake_count(h->rig->account, "Other"), 60);

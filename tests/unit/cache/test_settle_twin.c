@@ -99,16 +99,21 @@ static void another_moves(struct hand *h, const char *from, const char *to)
 	fail_msg("it is not in %s", from);
 }
 
-/* It has a key of after the mark then, and is all there is. */
+/* It has a key of after the mark then, and stays: it is all there is. */
+static void another_moves_back(struct hand *h)
+{
+	another_moves(h, "Lists/c", "INBOX");
+	hand_pass(h, 5);
+	assert_int_equal(fake_copies(h->rig->account, NULL, BODY), 1);
+	assert_quiet(h, 2, 0);
+}
+
 static void what_another_moves_away_and_back_is_no_twin(void **state)
 {
 	struct hand *h = *state;
 	send_twice(h);
 	another_moves(h, "INBOX", "Lists/c");
-	another_moves(h, "Lists/c", "INBOX");
-	hand_pass(h, 5);
-	assert_int_equal(fake_copies(h->rig->account, NULL, BODY), 1);
-	assert_quiet(h, 2, 0);
+	another_moves_back(h);
 }
 
 static void nor_is_it_if_it_was_seen_elsewhere(void **state)
@@ -118,10 +123,7 @@ static void nor_is_it_if_it_was_seen_elsewhere(void **state)
 	another_moves(h, "INBOX", "Lists/c");
 	hand_pass(h, 5);
 	assert_quiet(h, 1, 1);
-	another_moves(h, "Lists/c", "INBOX");
-	hand_pass(h, 5);
-	assert_int_equal(fake_copies(h->rig->account, NULL, BODY), 1);
-	assert_quiet(h, 2, 0);
+	another_moves_back(h);
 }
 
 /* Where messages are known again in other mailboxes, so is what it names. */
@@ -142,10 +144,7 @@ static void what_another_moves_back_is_no_twin(void **state)
 	                 0);
 	hand_pass(h, 5);
 	assert_quiet(h, 1, 1);
-	another_moves(h, "Lists/c", "INBOX");
-	hand_pass(h, 5);
-	assert_int_equal(fake_copies(h->rig->account, NULL, BODY), 1);
-	assert_quiet(h, 2, 0);
+	another_moves_back(h);
 }
 
 /* A copy of which there is another elsewhere, under a name of its own. */

@@ -24,6 +24,20 @@ int mounted_set_up(void **state)
 	return 0;
 }
 
+int64_t mounted_message(struct mounted *m, unsigned flags)
+{
+	/* Its id is not the folder's: 2. */
+	(void)fake_message(m->cache, 0, CACHE_NEW, 0, 0, 0);
+	return fake_message(m->cache, m->inbox, CACHE_CUR, flags, 3, 3);
+}
+
+struct cache_entry mounted_entry(struct mounted *m, int64_t message)
+{
+	struct cache_entry entry;
+	assert_int_equal(cache_entry_of(m->cache, message, &entry), 0);
+	return entry;
+}
+
 void mounted_end(struct mounted *m)
 {
 	fs_close(take(m->fs));

@@ -18,6 +18,7 @@
 
 #include "fs/fs.h"
 #include "tests/fake/cache.h"
+#include "tests/unit/test.h"
 
 struct mounted {
 	char path[64];
@@ -32,7 +33,25 @@ struct mounted {
 int mounted_set_up(void **state);
 int mounted_tear_down(void **state);
 
+#define MOUNT_TEST(name) \
+	cmocka_unit_test_setup_teardown(name, mounted_set_up, mounted_tear_down)
+
+/* For main(): its status.  Where nothing can be mounted they are skipped. */
+#define mounted_run_tests(tests) \
+	(access("/dev/fuse", R_OK | W_OK) < 0 \
+	         ? 77 \
+	         : cmocka_run_group_tests(tests, NULL, NULL))
+
 void mounted_now(struct mounted *m, enum fs_layout layout, size_t accounts);
+/*
+ * Before that: a message in cur of the inbox that is not here, "xxx\n", said to
+ * have 3 bytes more; FIRST is its name, up to ":2,".
+ */
+int64_t mounted_message(struct mounted *m, unsigned flags);
+#define FIRST "1700000002.0000000000000002.work"
+/* What the cache has of a message. */
+struct cache_entry mounted_entry(struct mounted *m, int64_t message);
+
 /* Take the mount away; mounted_now() may follow. */
 void mounted_end(struct mounted *m);
 

@@ -92,16 +92,11 @@ static void who_waits_for_the_server_can_be_interrupted(void **state)
 	mounted_await_waiting(m, 0);
 }
 
-#define MOUNT_TEST(name) \
-	cmocka_unit_test_setup_teardown(name, mounted_set_up, mounted_tear_down)
-
 int main(void)
 {
-	if (access("/dev/fuse", R_OK | W_OK) < 0)
-		return 77;
 	const struct CMUnitTest tests[] = {
 		MOUNT_TEST(a_delivery_can_wait_for_the_server),
 		MOUNT_TEST(who_waits_for_the_server_can_be_interrupted),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return mounted_run_tests(tests);
 }

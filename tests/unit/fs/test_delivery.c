@@ -362,13 +362,9 @@ static void shell_tools_find_what_they_need(void **state)
 
 int main(void)
 {
-	if (access("/dev/fuse", R_OK | W_OK) < 0)
-		return 77;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(programs_find_what_they_need),
-		cmocka_unit_test_setup_teardown(shell_tools_find_what_they_need,
-		                                mounted_set_up,
-		                                mounted_tear_down),
+		MOUNT_TEST(shell_tools_find_what_they_need),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return mounted_run_tests(tests);
 }

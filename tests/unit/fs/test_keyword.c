@@ -7,44 +7,28 @@
 
 #include "tests/unit/fs/mounted.h"
 
-#define FIRST "1700000002.0000000000000002.work"
-
-static int64_t add_message(struct mounted *m, unsigned flags)
-{
-	/* Its id is not the folder's: 2. */
-	(void)fake_message(m->cache, 0, CACHE_NEW, 0, 0, 0);
-	return fake_message(m->cache, m->inbox, CACHE_CUR, flags, 3, 3);
-}
-
-static struct cache_entry entry_of(struct mounted *m, int64_t message)
-{
-	struct cache_entry entry;
-	assert_int_equal(cache_entry_of(m->cache, message, &entry), 0);
-	return entry;
-}
-
 static void a_letter_is_set_and_taken_away_by_rename(void **state)
 {
 	struct mounted *m = *state;
-	int64_t id = add_message(m, MAIL_SEEN | CACHE_KEYWORD(1));
+	int64_t id = mounted_message(m, MAIL_SEEN | CACHE_KEYWORD(1));
 	fake_keywords(m->cache, CACHE_KEYWORD(0) | CACHE_KEYWORD(1));
 	mounted_now(m, FS_NESTED, 1);
 	mounted_shell(m, "cd INBOX/cur; test $(ls) = " FIRST ":2,Sb; "
 	                 "mv " FIRST ":2,Sb " FIRST ":2,Sab; "
 	                 "test $(ls) = " FIRST ":2,Sab");
 	/* It is still made of its facts. */
-	assert_string_equal(entry_of(m, id).base, "");
-	assert_int_equal(entry_of(m, id).flags,
+	assert_string_equal(mounted_entry(m, id).base, "");
+	assert_int_equal(mounted_entry(m, id).flags,
 	                 MAIL_SEEN | CACHE_KEYWORD(0) | CACHE_KEYWORD(1));
 	mounted_shell(m, "cd INBOX/cur; mv " FIRST ":2,Sab " FIRST ":2,Fa; "
 	                 "test $(ls) = " FIRST ":2,Fa");
-	assert_int_equal(entry_of(m, id).flags,
+	assert_int_equal(mounted_entry(m, id).flags,
 	                 MAIL_FLAGGED | CACHE_KEYWORD(0));
 	/* One that means nothing makes it a given name, as it was given. */
 	mounted_shell(m, "cd INBOX/cur; mv " FIRST ":2,Fa " FIRST ":2,Faq; "
 	                 "test $(ls) = " FIRST ":2,Faq");
-	assert_string_equal(entry_of(m, id).base, FIRST);
-	assert_int_equal(entry_of(m, id).flags,
+	assert_string_equal(mounted_entry(m, id).base, FIRST);
+	assert_int_equal(mounted_entry(m, id).flags,
 	                 MAIL_FLAGGED | CACHE_KEYWORD(0));
 }
 
@@ -52,7 +36,7 @@ static void keywords_set_elsewhere_show_in_cur(void **state)
 {
 	struct mounted *m = *state;
 	fake_keywords(m->cache, CACHE_KEYWORD(0));
-	int64_t id = add_message(m, 0);
+	int64_t id = mounted_message(m, 0);
 	mounted_now(m, FS_NESTED, 1);
 	mounted_shell(m, "ls -l INBOX/cur INBOX/new >/dev/null");
 	fake_entry_set(m->cache, id, CACHE_CUR, CACHE_KEYWORD(0));
@@ -65,7 +49,8 @@ static void keywords_set_elsewhere_show_in_cur(void **state)
 	mounted_shell(m, "cd INBOX; mv new/" FIRST " cur/" FIRST ":2,S; "
 	                 "grep -q xxx cur/" FIRST ":2,S; "
 	                 "test $(ls cur) = " FIRST ":2,S");
-	assert_int_equal(entry_of(m, id).flags, MAIL_SEEN | CACHE_KEYWORD(0));
+	assert_int_equal(mounted_entry(m, id).flags,
+	                 MAIL_SEEN | CACHE_KEYWORD(0));
 }
 
 static int set_flags(void *arg)
@@ -83,26 +68,21 @@ static void an_attribute_has_flags_alone(void **state)
 {
 	struct mounted *m = *state;
 	fake_keywords(m->cache, CACHE_KEYWORD(0));
-	int64_t id = add_message(m, MAIL_SEEN | CACHE_KEYWORD(0));
+	int64_t id = mounted_message(m, MAIL_SEEN | CACHE_KEYWORD(0));
 	mounted_now(m, FS_NESTED, 1);
 	mounted_run(m, set_flags, NULL);
-	assert_int_equal(entry_of(m, id).flags,
+	assert_int_equal(mounted_entry(m, id).flags,
 	                 MAIL_FLAGGED | CACHE_KEYWORD(0));
 	mounted_shell(m, "cd INBOX/cur; until test $(ls) = " FIRST ":2,Fa; "
 	                 "do :; done");
 }
 
-#define MOUNT_TEST(name) \
-	cmocka_unit_test_setup_teardown(name, mounted_set_up, mounted_tear_down)
-
 int main(void)
 {
-	if (access("/dev/fuse", R_OK | W_OK) < 0)
-		return 77;
 	const struct CMUnitTest tests[] = {
 		MOUNT_TEST(a_letter_is_set_and_taken_away_by_rename),
 		MOUNT_TEST(keywords_set_elsewhere_show_in_cur),
 		MOUNT_TEST(an_attribute_has_flags_alone),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return mounted_run_tests(tests);
 }

@@ -421,16 +421,12 @@ static void a_mount_behaves_as_any_directory(void **state)
 
 int main(int argc, char **argv)
 {
-	if (access("/dev/fuse", R_OK | W_OK) < 0)
-		return 77;
 	if (argc > 1)
 		plan.seed = strtoull(argv[1], NULL, 10);
 	if (argc > 2)
 		plan.count = atoi(argv[2]);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_mount_behaves_as_any_directory,
-		                                mounted_set_up,
-		                                mounted_tear_down),
+		MOUNT_TEST(a_mount_behaves_as_any_directory),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return mounted_run_tests(tests);
 }

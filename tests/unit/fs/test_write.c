@@ -12,21 +12,11 @@
 #include "util/cleanup.h"
 #include "util/mem.h"
 
-#define FIRST "1700000002.0000000000000002.work"
-
 static struct stat st;
 
 static struct mounted *mounted_of(void **state)
 {
 	return *state;
-}
-
-/* A message that is not here: "xxx\n", said to have 3 bytes more. */
-static int64_t add_message(struct mounted *m)
-{
-	/* Its id is not the folder's: 2. */
-	(void)fake_message(m->cache, 0, CACHE_NEW, 0, 0, 0);
-	return fake_message(m->cache, m->inbox, CACHE_CUR, 0, 3, 3);
 }
 
 static int append_to_message(void *arg)
@@ -42,7 +32,7 @@ static int append_to_message(void *arg)
 static void what_is_appended_comes_after_the_true_end(void **state)
 {
 	struct mounted *m = mounted_of(state);
-	add_message(m);
+	mounted_message(m, 0);
 	mounted_now(m, FS_NESTED, 1);
 	mounted_run(m, append_to_message, NULL);
 }
@@ -67,7 +57,7 @@ static int read_while_written(void *arg)
 static void all_descriptors_of_a_file_lead_to_the_same_data(void **state)
 {
 	struct mounted *m = mounted_of(state);
-	add_message(m);
+	mounted_message(m, 0);
 	mounted_now(m, FS_NESTED, 1);
 	mounted_run(m, read_while_written, NULL);
 }
@@ -92,7 +82,7 @@ static void a_file_is_fetched_before_it_is_cut(void **state)
 {
 	struct mounted *m = mounted_of(state);
 	int two = 2;
-	add_message(m);
+	mounted_message(m, 0);
 	fake_hold(m->cache, true);
 	mounted_now(m, FS_NESTED, 1);
 	pid_t pid = mounted_start(m, cut_in_vain, NULL);
@@ -112,7 +102,7 @@ static void what_is_emptied_is_not_fetched(void **state)
 {
 	struct mounted *m = mounted_of(state);
 	int none = 0;
-	add_message(m);
+	mounted_message(m, 0);
 	fake_hold(m->cache, true);
 	mounted_now(m, FS_NESTED, 1);
 	mounted_run(m, cut_message, &none);
@@ -350,36 +340,29 @@ static void a_delivery_is_answered_when_it_is_safe(void **state)
 	assert_int_equal(mounted_finish(pid, 5000), 0);
 }
 
-static struct cache_entry entry_of(struct mounted *m, int64_t message)
-{
-	struct cache_entry entry;
-	assert_int_equal(cache_entry_of(m->cache, message, &entry), 0);
-	return entry;
-}
-
 static void names_that_are_made_stay_so(void **state)
 {
 	struct mounted *m = mounted_of(state);
 	int64_t other = fake_folder(m->cache, CACHE_ROOT, "Other", 0);
-	int64_t id = add_message(m);
+	int64_t id = mounted_message(m, 0);
 	mounted_now(m, FS_NESTED, 1);
 	mounted_shell(m, "mv INBOX/cur/" FIRST ":2, INBOX/cur/" FIRST ":2,FS");
-	struct cache_entry e = entry_of(m, id);
+	struct cache_entry e = mounted_entry(m, id);
 	assert_string_equal(e.base, "");
 	assert_int_equal(e.flags, MAIL_FLAGGED | MAIL_SEEN);
 	mounted_shell(m, "mv INBOX/cur/" FIRST ":2,FS INBOX/new/" FIRST);
-	e = entry_of(m, id);
+	e = mounted_entry(m, id);
 	assert_string_equal(e.base, "");
 	assert_int_equal(e.place, CACHE_NEW);
 	/* Letters of others' make it a given one, until they are gone. */
 	mounted_shell(m, "mv INBOX/new/" FIRST " INBOX/cur/" FIRST ":2,Sa");
-	assert_string_equal(entry_of(m, id).base, FIRST);
-	assert_string_equal(entry_of(m, id).info, ":2,Sa");
+	assert_string_equal(mounted_entry(m, id).base, FIRST);
+	assert_string_equal(mounted_entry(m, id).info, ":2,Sa");
 	mounted_shell(m, "mv INBOX/cur/" FIRST ":2,Sa INBOX/cur/" FIRST ":2,S");
-	assert_string_equal(entry_of(m, id).base, "");
+	assert_string_equal(mounted_entry(m, id).base, "");
 	/* Elsewhere the identity is another. */
 	mounted_shell(m, "mv INBOX/cur/" FIRST ":2,S Other/cur/");
-	e = entry_of(m, id);
+	e = mounted_entry(m, id);
 	assert_int_equal(e.folder, other);
 	assert_string_equal(e.base, FIRST);
 	mounted_shell(m, "grep -q xxx Other/cur/" FIRST ":2,S");
@@ -451,11 +434,11 @@ static int find_no_uid(void *arg)
 static void attributes_tell_what_the_server_knows(void **state)
 {
 	struct mounted *m = mounted_of(state);
-	int64_t id = add_message(m);
+	int64_t id = mounted_message(m, 0);
 	fake_facts_set(m->cache, id, "777.42");
 	mounted_now(m, FS_NESTED, 1);
 	mounted_run(m, use_attributes, NULL);
-	assert_string_equal(entry_of(m, id).base, "");
+	assert_string_equal(mounted_entry(m, id).base, "");
 	mounted_shell(m, "until test -e INBOX/cur/" FIRST ":2,FS && "
 	                 "test ! -e INBOX/cur/" FIRST ":2,; do :; done");
 	/* Of a given name the rest stays. */
@@ -567,18 +550,13 @@ static int own_files(void *arg)
 static void files_belong_to_who_makes_them(void **state)
 {
 	struct mounted *m = mounted_of(state);
-	add_message(m);
+	mounted_message(m, 0);
 	mounted_now(m, FS_NESTED, 1);
 	mounted_run(m, own_files, NULL);
 }
 
-#define MOUNT_TEST(name) \
-	cmocka_unit_test_setup_teardown(name, mounted_set_up, mounted_tear_down)
-
 int main(void)
 {
-	if (access("/dev/fuse", R_OK | W_OK) < 0)
-		return 77;
 	const struct CMUnitTest tests[] = {
 		MOUNT_TEST(what_is_appended_comes_after_the_true_end),
 		MOUNT_TEST(all_descriptors_of_a_file_lead_to_the_same_data),
@@ -598,5 +576,5 @@ int main(void)
 		MOUNT_TEST(maildirpp_tells_of_folders_below_others),
 		MOUNT_TEST(files_belong_to_who_makes_them),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return mounted_run_tests(tests);
 }

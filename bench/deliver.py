@@ -11,7 +11,6 @@ measured in this run.
 import contextlib
 import multiprocessing
 import os
-import pathlib
 import re
 import sys
 import time

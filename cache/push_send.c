@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "cache/content.h"
+#include "cache/db_journal.h"
 #include "cache/write.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -241,7 +242,13 @@ static int save_trace(struct db_conn *conn, const struct push_group *g,
 			item->trace.wire_size = source.claimed_size;
 	}
 	push_trace_write(&item->trace, &item->row);
-	return err;
+	if (err < 0)
+		return err;
+	/* With these it went: what it is found with else is another's. */
+	item->row.flags = item->intent.flags_then;
+	memcpy(item->row.keywords, item->intent.keywords_then,
+	       sizeof(item->row.keywords));
+	return db_journal_set_side(conn, &item->row);
 }
 
 /* Until the answer comes, and if it never does. */

@@ -260,13 +260,12 @@ static int take_found(struct settling *s, struct db_conn *conn, struct look *l,
 	if (err < 0)
 		return err;
 	row.folder = s->folder;
-	row.flags = l->found->flags;
+	/* The mark of half a move is ours; other flags the next pull tells. */
+	if (is_move(l))
+		row.flags |= l->found->flags & MAIL_DELETED;
 	row.wire_size = l->found->size;
 	(void)strncpy(row.key, l->found->key, sizeof(row.key) - 1);
 	row.key[sizeof(row.key) - 1] = '\0';
-	(void)strncpy(row.keywords, l->found->keywords,
-	              sizeof(row.keywords) - 1);
-	row.keywords[sizeof(row.keywords) - 1] = '\0';
 	return push_took(conn, &row, after);
 }
 

@@ -8,7 +8,7 @@
 #include "cache/push.h"
 
 struct candidate {
-	char *key, *keywords;
+	char *key;
 	unsigned flags;
 	int64_t received_at;
 	uint64_t size;

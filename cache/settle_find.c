@@ -88,7 +88,6 @@ static void add_candidate(struct settling *s, const struct look *first,
 	struct candidate *added = xmalloc(sizeof(*added));
 	*added = c;
 	added->key = xstrdup(change->key);
-	added->keywords = xstrdup(change->keywords);
 	s->candidates[s->count++] = added;
 }
 
@@ -96,7 +95,6 @@ void settle_forget(struct settling *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		free(s->candidates[i]->key);
-		free(s->candidates[i]->keywords);
 		free(s->candidates[i]);
 	}
 	s->count = 0;

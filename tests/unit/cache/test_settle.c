@@ -21,6 +21,28 @@ static void appends_that_were_done_are_found(void **state)
 	assert_once(h);
 }
 
+/* Another client was faster than the answer: its flags are no wish of ours. */
+static void what_was_done_may_be_flagged_before_it_is_found(void **state)
+{
+	struct hand *h = *state;
+	struct fake_view v;
+	lose(h, FAKE_LOST_DONE);
+	for (size_t i = 0; fake_view(h->rig->account, "INBOX", i, &v); i++) {
+		fake_message_flag(h->rig->account, "INBOX", v.number,
+		                  v.flags | MAIL_DRAFT);
+		fake_message_keywords(h->rig->account, "INBOX", v.number,
+		                      "theirs");
+	}
+	hand_pass(h, 5);
+	assert_once(h);
+	for (size_t i = 0; fake_view(h->rig->account, "INBOX", i, &v); i++) {
+		assert_int_equal(v.flags & MAIL_DRAFT, MAIL_DRAFT);
+		assert_string_equal(v.keywords, "theirs");
+	}
+	assert_int_equal(hand_entry(h, inbox(h), "a").flags & MAIL_DRAFT,
+	                 MAIL_DRAFT);
+}
+
 static void appends_that_were_not_done_are_sent_after_a_minute(void **state)
 {
 	struct hand *h = *state;
@@ -413,6 +435,7 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, NULL, hand_teardown)
 	const struct CMUnitTest tests[] = {
 		PUSH_TEST(appends_that_were_done_are_found),
+		PUSH_TEST(what_was_done_may_be_flagged_before_it_is_found),
 		PUSH_TEST(appends_that_were_not_done_are_sent_after_a_minute),
 		PUSH_TEST(appends_that_come_late_are_waited_for),
 		PUSH_TEST(who_dates_messages_itself_doubles_none),

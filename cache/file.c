@@ -252,19 +252,32 @@ int file_take(struct file_store *store, mode_t mode, uid_t uid, gid_t gid,
 	return 0;
 }
 
-static int make_spares(struct file_store *store, int64_t first)
+static int make_spare(const struct file_store *store, int64_t id)
 {
-	for (int64_t id = first; id < first + DB_ID_BLOCK; id++) {
-		auto_free char *path = file_path(store, id);
-		(void)unlink(path);
-		auto_fd int fd =
-			open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (fd < 0)
-			return -errno;
-	}
+	auto_free char *path = file_path(store, id);
+	(void)unlink(path);
+	auto_fd int fd =
+		open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return fd < 0 ? -errno : 0;
+}
+
+/* All of a block, or none. */
+static int make_spares(const struct file_store *store, int64_t first)
+{
 	auto_free char *dir = dir_path(store, first);
-	int err = FAULT("file-spares");
-	return err < 0 ? err : sync_dir(dir, "spares");
+	int64_t id = first;
+	int err = 0;
+	while (err == 0 && id < first + DB_ID_BLOCK)
+		err = make_spare(store, id++);
+	if (err == 0)
+		err = FAULT("file-spares");
+	if (err == 0)
+		err = sync_dir(dir, "spares");
+	while (err < 0 && id > first) {
+		auto_free char *path = file_path(store, --id);
+		(void)unlink(path);
+	}
+	return err;
 }
 
 void file_prepare(struct file_store *store, struct db *db)
@@ -276,12 +289,11 @@ void file_prepare(struct file_store *store, struct db *db)
 		return;
 	int64_t first = db_id_block(db);
 	/* Without them, files are made when they are needed. */
-	if (make_spares(store, first) < 0)
-		return;
+	bool is_made = make_spares(store, first) == 0;
 	(void)pthread_mutex_lock(&store->lock);
 	store->wants_spares = false;
 	store->spare = first;
-	store->spares_end = first + DB_ID_BLOCK;
+	store->spares_end = is_made ? first + DB_ID_BLOCK : first;
 	(void)pthread_mutex_unlock(&store->lock);
 }
 

@@ -1,11 +1,16 @@
-/* What is synced, and how often; in builds with fault points, which tell. */
+/*
+ * What is synced, and how often, and what is made ahead; in builds with fault
+ * points, which tell.
+ */
 #include "tests/unit/test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "cache/db.h"
 #include "tests/unit/cache/rig.h"
 #include "util/cleanup.h"
 #include "util/mem.h"
@@ -81,10 +86,69 @@ static void a_delivery_syncs_each_thing_once(void **state)
 	(void)unsetenv("MAILMOUNT_FAULT_LOG");
 }
 
+/* Two that are synced: what is made ahead after the first is there then. */
+static void write_two(struct rig *rig, int64_t folder)
+{
+	for (int i = 0; i < 2; i++) {
+		char name[] = { (char)('a' + i), '\0' };
+		struct cache_name tmp = { folder, CACHE_TMP, name, "", 0 };
+		struct cache_entry entry = write_draft(rig, &tmp);
+		sync_file(rig, &entry);
+	}
+}
+
+static int count_files(const struct rig *rig)
+{
+	auto_free char *command =
+		xasprintf("find %s/files -type f | wc -l", rig->state_dir);
+	FILE *out = popen(command, "r");
+	int count = -1;
+	assert_non_null(out);
+	assert_int_equal(fscanf(out, "%d", &count), 1);
+	(void)pclose(out);
+	return count;
+}
+
+static void files_are_made_ahead_and_are_new(void **state)
+{
+	struct rig *rig = *state;
+	struct cache_message message;
+	rig_start(rig, 1);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	write_two(rig, inbox);
+	time_t before = time(NULL);
+	struct cache_name tmp = { inbox, CACHE_TMP, "c", "", 0 };
+	struct cache_entry entry = write_draft(rig, &tmp);
+	assert_in_range(entry.id % DB_ID_BLOCK, 0, 1);
+	assert_int_equal(cache_message_get(rig->cache, entry.id, &message), 0);
+	assert_int_equal(message.size, 5);
+	assert_true(message.mtime.tv_sec >= before - 1);
+	assert_true(count_files(rig) > DB_ID_BLOCK);
+	/* Those that were not used go at the next start. */
+	rig_close(rig);
+	rig_open(rig);
+	assert_int_equal(count_files(rig), 3);
+}
+
+static void no_half_block_is_left(void **state)
+{
+	struct rig *rig = *state;
+	rig_start(rig, 1);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	(void)setenv("MAILMOUNT_FAULT", "file-spares:1:28", 1); /* once */
+	write_two(rig, inbox);
+	(void)unsetenv("MAILMOUNT_FAULT");
+	assert_true(count_files(rig) <= 2 + DB_ID_BLOCK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_delivery_syncs_each_thing_once,
+		                                rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(files_are_made_ahead_and_are_new,
+		                                rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(no_half_block_is_left,
 		                                rig_setup, rig_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,7 +78,7 @@ static int find_copy(const struct settling *s, struct db_conn *conn,
 {
 	struct cache_entry entry;
 	struct journal_row row;
-	char key[REMOTE_KEY_MAX + 1];
+	char key[REMOTE_KEY_MAX + 1] = "";
 	int err = find_entry(s, conn, l->trace.message, &entry);
 	if (err == 0)
 		err = db_entry_key(conn, &entry, key);

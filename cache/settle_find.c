@@ -222,11 +222,12 @@ static bool is_same(struct settling *s, const struct look *l,
 }
 
 /* Is a closer look worth it? */
-static bool may_be_like(const struct look *l, const struct cache_entry *entry)
+static bool may_be_like(const struct settling *s, const struct look *l,
+                        const struct cache_entry *entry)
 {
 	const struct cache_message *m = &entry->message;
 	return m->received_at == l->trace.received_at ||
-	       (l->trace.has_digest && m->is_cached &&
+	       (s->remote->may_redate && l->trace.has_digest && m->is_cached &&
 	        m->size <= l->trace.wire_size + 2);
 }
 
@@ -269,7 +270,7 @@ static int count_some_others(struct settling *s, struct look *l,
 		if (n <= 0)
 			break;
 		*after_io = e.id;
-		if (may_be_like(l, &e))
+		if (may_be_like(s, l, &e))
 			like[count++] = e;
 	}
 	db_scan_end(conn);

@@ -164,6 +164,24 @@ static void what_was_done_is_found_after_a_reset(void **state)
 	assert_quiet(h, 3, 0);
 }
 
+/* One of the same text and of another date is not taken for it. */
+static void what_was_done_is_found_after_a_reset_by_its_date(void **state)
+{
+	struct hand *h = *state;
+	assert_int_equal(hand_deliver(h, inbox(h), "old", BODY), 0);
+	struct cache_message what = hand_entry(h, inbox(h), "old").message;
+	what.mtime.tv_sec = 1000000;
+	assert_int_equal(cache_file_set(h->rig->cache, &what, CACHE_SET_MTIME),
+	                 0);
+	hand_pass(h, 3);
+	lose(h, FAKE_LOST_DONE);
+	fake_folder_reset(h->rig->account, "INBOX");
+	hand_pass(h, 70);
+	assert_int_equal(fake_calls(h->rig->account, FAKE_APPEND), 2);
+	assert_int_equal(fake_copies(h->rig->account, NULL, BODY), 2);
+	assert_quiet(h, 3, 0);
+}
+
 /* Both at once: Mailutils does so when two sessions meet. */
 static void what_has_another_date_is_found_after_a_reset(void **state)
 {
@@ -445,6 +463,7 @@ int main(void)
 		PUSH_TEST(what_has_another_date_is_not_ours),
 		PUSH_TEST(a_known_identical_message_is_not_ours),
 		PUSH_TEST(what_was_done_is_found_after_a_reset),
+		PUSH_TEST(what_was_done_is_found_after_a_reset_by_its_date),
 		PUSH_TEST(what_has_another_date_is_found_after_a_reset),
 		PUSH_TEST(who_dates_messages_itself_may_number_them_anew),
 		PUSH_TEST(what_was_not_done_is_sent_after_a_reset),

@@ -1,5 +1,6 @@
 """Other clients of the server, each with a connection of its own that nobody
 cuts: so all that they did is known."""
+import imaplib
 import time
 
 from chaos.history import Fault
@@ -22,8 +23,8 @@ class Writer(Program):
                  mount):
         super().__init__(history, f"writer{number}", seed)
         self.number = number
-        self.client = Client(server.port, user, server.password)
-        self.imap = self.client.imap
+        self.account = (server.port, user, server.password)
+        self.connect()
         self.prefix = "INBOX." if server.separator == "." else ""
         self.separator = server.separator
         self.ledger = ledger
@@ -39,6 +40,10 @@ class Writer(Program):
                       (self.move, 4), (self.expunge, 3), (self.mark, 4),
                       (self.take_over, 2), (self.create, 1),
                       (self.rename, 1), (self.delete, .5)]
+
+    def connect(self):
+        self.client = Client(*self.account)
+        self.imap = self.client.imap
 
     def step(self):
         deeds, weights = zip(*self.deeds)
@@ -70,10 +75,19 @@ class Writer(Program):
         if not self.command(what, token, detail, call):
             raise Fault(f"{what} {detail} is refused", token)
 
+    def select(self, mailbox):
+        """Dovecot ends a session now and then; here that changes nothing."""
+        try:
+            return self.imap.select(mailbox)
+        except imaplib.IMAP4.abort as error:
+            self.history.note(self.name, "session", "", f"ended: {error}")
+            self.connect()
+            return self.imap.select(mailbox)
+
     def uid(self, message, is_needed=True):
         """It is there just once, for nobody else touches it."""
-        self.must("select", "", message.mailbox, lambda: self.imap.select(
-            self.quoted(message.mailbox)))
+        self.must("select", "", message.mailbox,
+                  lambda: self.select(self.quoted(message.mailbox)))
         _, found = self.imap.uid("SEARCH", "HEADER", "Message-ID",
                                  f"<{message.token}@chaos>")
         uids = (found[0] or b"").split()

@@ -346,6 +346,37 @@ static void a_removal_whose_answer_is_lost_is_made_again(void **state)
 }
 
 /* Who was not there at the last pull is not missed by the next. */
+/* Others' messages came: the pull that told is not at its end. */
+static void move_ours(void *arg, const struct cache_entry *old,
+                      const struct cache_entry *now)
+{
+	struct hand *h = arg;
+	static const struct cache_listener nobody = { 0 };
+	if (old != NULL || now->base[0] != '\0')
+		return;
+	cache_listen(h->rig->cache, &nobody, NULL);
+	assert_int_equal(hand_move(h, inbox(h), "a", lists(h), CACHE_CUR, 0),
+	                 0);
+}
+
+static void a_delivery_may_be_moved_while_it_is_pulled(void **state)
+{
+	static const struct cache_listener mover = { .entry_moved = move_ours };
+	struct hand *h = *state;
+	hand_pass(h, 2);
+	assert_int_equal(hand_deliver(h, inbox(h), "a", BODY), 0);
+	clock_advance_ms(2000);
+	assert_int_equal(hand_push(h), 0);
+	assert_int_equal(hand_rows(h), 0);
+	/* More than one transaction takes, all in one answer. */
+	fake_chunk(h->rig->account, 3 * DB_BATCH);
+	(void)fake_message_add(h->rig->account, "INBOX", 2 * DB_BATCH, 50, 0);
+	cache_listen(h->rig->cache, &mover, h);
+	hand_pass(h, 10);
+	assert_quiet(h, 2 * DB_BATCH, 1);
+	assert_int_equal(fake_copies(h->rig->account, "Lists/c", BODY), 1);
+}
+
 static void a_delivery_gone_before_the_next_pull_goes_here(void **state)
 {
 	struct hand *h = *state;
@@ -506,6 +537,7 @@ int main(void)
 		PUSH_TEST(flags_set_back_after_a_lost_answer_are_told),
 		PUSH_TEST(keywords_set_back_after_a_lost_answer_are_told),
 		PUSH_TEST(a_removal_whose_answer_is_lost_is_made_again),
+		PUSH_TEST(a_delivery_may_be_moved_while_it_is_pulled),
 		PUSH_TEST(a_delivery_gone_before_the_next_pull_goes_here),
 		PUSH_TEST(a_message_gone_there_goes_here),
 		PUSH_TEST(a_renumbered_message_is_still_moved),

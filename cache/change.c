@@ -123,6 +123,8 @@ static bool has_copy(struct db_conn *conn, const struct cache_entry *entry)
 	struct journal_row row = { .id = 0 };
 	if (db_entry_key(conn, entry, key) == 0 && key[0] != '\0')
 		return true;
+	if (db_void_has(conn, entry))
+		return true;
 	while (journal_by_message(conn, entry->message.id, row.id, &row) == 0)
 		if (row.entry == entry->id && row.target == entry->folder)
 			return true;

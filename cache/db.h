@@ -282,13 +282,17 @@ int db_landed_clear(struct db_conn *conn, int64_t folder);
 
 /*
  * Entries whose key the server voided.  They wait in the table void for a
- * message with the same facts; what is left when the pull ends is gone.
+ * message with the same facts; what is left when the pull ends is gone.  One
+ * that the user changes meanwhile leaves it for a row of the journal.
  */
 int db_void_add(struct db_conn *conn, int64_t folder, int limit,
                 int *count_out);
-int db_void_take(struct db_conn *conn, int64_t folder,
+/* The first that may stand for a message, or -ENOENT. */
+int db_void_find(struct db_conn *conn, int64_t folder,
                  const struct remote_change *change, struct cache_entry *out);
 int db_void_next(struct db_conn *conn, int64_t folder, struct cache_entry *out);
+bool db_void_has(struct db_conn *conn, const struct cache_entry *entry);
+int db_void_remove(struct db_conn *conn, const struct cache_entry *entry);
 
 /* Bodies. */
 struct db_source {

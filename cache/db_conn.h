@@ -85,6 +85,7 @@ enum db_sql {
 	SQL_VOID_KEY,
 	SQL_VOID_FIND,
 	SQL_VOID_NEXT,
+	SQL_VOID_HAS,
 	SQL_VOID_REMOVE,
 	SQL_SOURCE_GET,
 	SQL_BODY_SET,
@@ -98,8 +99,9 @@ enum db_sql {
 	SQL_JOURNAL_GET,
 	SQL_JOURNAL_BY_KEY,
 	SQL_JOURNAL_BY_MESSAGE,
-	SQL_JOURNAL_BY_FACTS,
+	SQL_JOURNAL_VOID_NEXT,
 	SQL_JOURNAL_VOID,
+	SQL_JOURNAL_HAS_VOID,
 	SQL_JOURNAL_FOLDER_ROW,
 	SQL_JOURNAL_FOLDER_NEXT,
 	SQL_JOURNAL_SOURCE,
@@ -139,7 +141,7 @@ enum db_sql {
 };
 
 /* The schema's version. */
-#define DB_VERSION 9
+#define DB_VERSION 10
 
 extern const char *const db_sql[SQL_COUNT];
 /* What brings the schema from the version of its index to the next. */

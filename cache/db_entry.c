@@ -266,10 +266,7 @@ int db_entry_remove(struct db_conn *conn, const struct cache_entry *entry)
 	int err = db_run(conn, db_query(conn, SQL_ENTRY_REMOVE, "ii",
 	                                db_dir(entry->folder, entry->place),
 	                                entry->id));
-	if (err < 0)
-		return err;
-	return db_run(conn, db_query(conn, SQL_VOID_REMOVE, "ii", entry->folder,
-	                             entry->id));
+	return err < 0 ? err : db_void_remove(conn, entry);
 }
 
 int db_entry_range(struct db_conn *conn, int64_t folder, int64_t *min_out,
@@ -306,8 +303,8 @@ int db_void_add(struct db_conn *conn, int64_t folder, int limit, int *count_out)
 		int64_t claimed_size = sqlite3_column_int64(s, 3);
 		(void)sqlite3_reset(s);
 		int err = db_run(conn,
-		                 db_query(conn, SQL_VOID_ADD, "iiiii", folder,
-		                          received_at, claimed_size, id, dir));
+		                 db_query(conn, SQL_VOID_ADD, "iiii", folder,
+		                          received_at, claimed_size, id));
 		if (err == 0)
 			err = db_run(conn, db_query(conn, SQL_VOID_KEY, "ii",
 			                            dir, id));
@@ -318,25 +315,36 @@ int db_void_add(struct db_conn *conn, int64_t folder, int limit, int *count_out)
 	return 0;
 }
 
-int db_void_take(struct db_conn *conn, int64_t folder,
+int db_void_find(struct db_conn *conn, int64_t folder,
                  const struct remote_change *change, struct cache_entry *out)
 {
-	int err = db_one_entry(conn,
-	                       db_query(conn, SQL_VOID_FIND, "iiii", folder,
-	                                change->received_at,
-	                                (int64_t)change->claimed_size,
-	                                (int64_t)change->identity),
-	                       out);
-	if (err < 0)
-		return err;
-	return db_run(conn,
-	              db_query(conn, SQL_VOID_REMOVE, "ii", folder, out->id));
+	return db_one_entry(conn,
+	                    db_query(conn, SQL_VOID_FIND, "iiii", folder,
+	                             change->received_at,
+	                             (int64_t)change->claimed_size,
+	                             (int64_t)change->identity),
+	                    out);
 }
 
 int db_void_next(struct db_conn *conn, int64_t folder, struct cache_entry *out)
 {
 	return db_one_entry(conn, db_query(conn, SQL_VOID_NEXT, "i", folder),
 	                    out);
+}
+
+bool db_void_has(struct db_conn *conn, const struct cache_entry *entry)
+{
+	sqlite3_stmt *s =
+		db_query(conn, SQL_VOID_HAS, "ii", entry->folder, entry->id);
+	int n = db_step(conn, s);
+	(void)sqlite3_reset(s);
+	return n == 1;
+}
+
+int db_void_remove(struct db_conn *conn, const struct cache_entry *entry)
+{
+	return db_run(conn, db_query(conn, SQL_VOID_REMOVE, "ii", entry->folder,
+	                             entry->id));
 }
 
 int db_source_get(struct db_conn *conn, int64_t message, struct db_source *out)

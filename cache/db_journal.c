@@ -93,20 +93,28 @@ int journal_by_message(struct db_conn *conn, int64_t message, int64_t after,
 	               out);
 }
 
-int db_journal_void_take(struct db_conn *conn, int64_t folder,
-                         const struct remote_change *change,
-                         struct journal_row *out)
+int journal_void_next(struct db_conn *conn, int64_t folder,
+                      const struct remote_change *change, int64_t after,
+                      struct journal_row *out)
 {
 	return one_row(conn,
-	               db_query(conn, SQL_JOURNAL_BY_FACTS, "iii", folder,
+	               db_query(conn, SQL_JOURNAL_VOID_NEXT, "iiii", folder,
 	                        change->received_at,
-	                        (int64_t)change->claimed_size),
+	                        (int64_t)change->claimed_size, after),
 	               out);
 }
 
 int journal_void(struct db_conn *conn, int64_t folder)
 {
 	return db_run(conn, db_query(conn, SQL_JOURNAL_VOID, "i", folder));
+}
+
+bool journal_has_void(struct db_conn *conn, int64_t folder)
+{
+	sqlite3_stmt *s = db_query(conn, SQL_JOURNAL_HAS_VOID, "i", folder);
+	int n = db_step(conn, s);
+	(void)sqlite3_reset(s);
+	return n == 1;
 }
 
 int db_journal_folder_row(struct db_conn *conn, int64_t folder,
@@ -170,13 +178,14 @@ static const char *key_or_null(const char *key)
 
 int db_journal_add(struct db_conn *conn, struct journal_row *row)
 {
-	int err = db_run(conn, db_query(conn, SQL_JOURNAL_ADD, "iiiiiititiii",
-	                                (int64_t)row->kind, (int64_t)row->state,
-	                                row->message, row->entry, row->folder,
-	                                row->target, key_or_null(row->key),
-	                                (int64_t)row->flags, row->keywords,
-	                                row->not_before, row->created_at,
-	                                row->after));
+	int err = db_run(conn,
+	                 db_query(conn, SQL_JOURNAL_ADD, "iiiiiiititiii",
+	                          (int64_t)row->kind, (int64_t)row->state,
+	                          row->message, row->entry, row->folder,
+	                          row->target, (int64_t)row->is_void,
+	                          key_or_null(row->key), (int64_t)row->flags,
+	                          row->keywords, row->not_before,
+	                          row->created_at, row->after));
 	if (err == 0)
 		row->id = sqlite3_last_insert_rowid(conn->sqlite);
 	return err;

@@ -25,6 +25,10 @@
 	"e.dir IN (m.folder * 4, m.folder * 4 + 1, m.folder * 4 + 2," \
 	" m.folder * 4 + 3) AND e.id = m.id"
 
+/* Whose key is void. */
+#define ENTRY_OF_VOID \
+	"e.dir IN (v.folder * 4, v.folder * 4 + 1) AND e.id = v.entry"
+
 #define JOURNAL_COLUMNS \
 	"SELECT j.id, j.kind, j.state, j.message, j.entry, j.folder," \
 	" j.target, j.is_void, j.key, j.flags, j.keywords, j.not_before," \
@@ -221,16 +225,16 @@ const char *const db_sql[SQL_COUNT] = {
 			  " FROM entry e JOIN message m ON m.id = e.message"
 			  " WHERE e.folder = ? AND e.key IS NOT NULL LIMIT 1",
 	[SQL_VOID_ADD] =
-		"INSERT INTO void(folder, received_at, claimed_size, entry, dir)"
-		" VALUES(?, ?, ?, ?, ?)",
+		"INSERT INTO void(folder, received_at, claimed_size, entry)"
+		" VALUES(?, ?, ?, ?)",
 	[SQL_VOID_KEY] = "UPDATE entry SET key = NULL WHERE dir = ? AND id = ?",
 	[SQL_VOID_FIND] = ENTRY_COLUMNS
-	"JOIN void v INDEXED BY void_facts ON e.dir = v.dir AND e.id = v.entry"
+	"JOIN void v INDEXED BY void_facts ON " ENTRY_OF_VOID
 	" WHERE v.folder = ? AND v.received_at = ? AND v.claimed_size = ?"
 	" ORDER BY e.identity <> ?, v.entry LIMIT 1",
-	[SQL_VOID_NEXT] =
-		ENTRY_COLUMNS "JOIN void v ON e.dir = v.dir AND e.id = v.entry"
-			      " WHERE v.folder = ? LIMIT 1",
+	[SQL_VOID_NEXT] = ENTRY_COLUMNS "JOIN void v ON " ENTRY_OF_VOID
+					" WHERE v.folder = ? LIMIT 1",
+	[SQL_VOID_HAS] = "SELECT 1 FROM void WHERE folder = ? AND entry = ?",
 	[SQL_VOID_REMOVE] = "DELETE FROM void WHERE folder = ? AND entry = ?",
 
 	[SQL_SOURCE_GET] =
@@ -277,12 +281,14 @@ const char *const db_sql[SQL_COUNT] = {
 		JOURNAL_COLUMNS "WHERE j.folder = ? AND j.key = ?",
 	[SQL_JOURNAL_BY_MESSAGE] = JOURNAL_COLUMNS
 	"WHERE j.message = ? AND j.id > ? ORDER BY j.id LIMIT 1",
-	[SQL_JOURNAL_BY_FACTS] = JOURNAL_COLUMNS
+	[SQL_JOURNAL_VOID_NEXT] = JOURNAL_COLUMNS
 	"JOIN message m ON m.id = j.message WHERE j.folder = ?"
 	" AND j.is_void <> 0 AND m.received_at = ? AND m.claimed_size = ?"
-	" ORDER BY j.id LIMIT 1",
+	" AND j.id > ? ORDER BY j.id LIMIT 1",
 	[SQL_JOURNAL_VOID] = "UPDATE journal SET is_void = 1, key = NULL"
 			     " WHERE folder = ? AND key IS NOT NULL",
+	[SQL_JOURNAL_HAS_VOID] = "SELECT 1 FROM journal WHERE folder = ?"
+				 " AND is_void <> 0 LIMIT 1",
 	[SQL_JOURNAL_FOLDER_ROW] = JOURNAL_COLUMNS
 	"WHERE j.folder = ? AND j.kind <> 0 ORDER BY j.id LIMIT 1",
 	[SQL_JOURNAL_SOURCE] =
@@ -308,8 +314,8 @@ const char *const db_sql[SQL_COUNT] = {
 			       " AND not_before <= ? AND id = ?",
 	[SQL_JOURNAL_ADD] =
 		"INSERT INTO journal(kind, state, message, entry, folder,"
-		" target, key, flags, keywords, not_before, created_at, after)"
-		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		" target, is_void, key, flags, keywords, not_before, created_at,"
+		" after) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[SQL_JOURNAL_SET] =
 		"UPDATE journal SET state = ?2, not_before = ?3, tries = ?4,"
 		" mark = ?5, sent_at = ?6, wire_size = ?7, err = ?8, why = ?9"
@@ -511,7 +517,10 @@ static const char schema_9[] =
 	"ALTER TABLE folder ADD COLUMN object TEXT;"
 	"CREATE INDEX folder_object ON folder(object) WHERE object IS NOT NULL;";
 
+static const char schema_10[] = "ALTER TABLE void DROP COLUMN dir;";
+
 /* What brings the schema from the version of its index to the next. */
 const char *const db_migrations[DB_VERSION] = { schema_1, schema_2, schema_3,
 	                                        schema_4, schema_5, schema_6,
-	                                        schema_7, schema_8, schema_9 };
+	                                        schema_7, schema_8, schema_9,
+	                                        schema_10 };

@@ -348,12 +348,14 @@ int journal_begin(struct db_conn *conn, const struct cache_entry *entry,
 	err = db_entry_key(conn, entry, out->key);
 	if (err < 0)
 		return err;
-	if (out->key[0] == '\0')
+	out->is_void = out->key[0] == '\0' && db_void_has(conn, entry);
+	if (out->key[0] == '\0' && !out->is_void)
 		return -ENOENT;
 	err = db_entry_keywords(conn, entry, out->keywords,
 	                        sizeof(out->keywords));
 	if (err == 0)
-		err = db_entry_set_key(conn, entry, NULL);
+		err = out->is_void ? db_void_remove(conn, entry)
+		                   : db_entry_set_key(conn, entry, NULL);
 	return err < 0 ? err : db_journal_add(conn, out);
 }
 
@@ -470,16 +472,12 @@ int journal_settle(struct db_conn *conn, int64_t now,
 	return err == -ENOENT ? 0 : err;
 }
 
-int journal_void_take(struct db_conn *conn, int64_t folder,
-                      const struct remote_change *change,
-                      struct journal_row *out)
+int journal_void_end(struct db_conn *conn, struct journal_row *row,
+                     const char *key)
 {
-	int err = db_journal_void_take(conn, folder, change, out);
-	if (err < 0)
-		return err;
-	(void)snprintf(out->key, sizeof(out->key), "%s", change->key);
-	out->is_void = false;
-	return db_journal_set_side(conn, out);
+	(void)snprintf(row->key, sizeof(row->key), "%s", key);
+	row->is_void = false;
+	return db_journal_set_side(conn, row);
 }
 
 /* A level that begins with a dot is none of the server's. */

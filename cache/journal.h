@@ -261,11 +261,17 @@ bool journal_folder_asked(struct db_conn *conn, int64_t folder);
 /* SETTLING rows whose time has come are READY, unless is_busy says no. */
 int journal_settle(struct db_conn *conn, int64_t now,
                    bool (*is_busy)(void *arg, int64_t message), void *arg);
-/* For pulls: keys of a folder are void; and the row that is found again. */
+/*
+ * For pulls: keys of a folder are void; the first row above after that may
+ * stand for a message, or -ENOENT; and one that is found again.
+ */
 int journal_void(struct db_conn *conn, int64_t folder);
-int journal_void_take(struct db_conn *conn, int64_t folder,
-                      const struct remote_change *change,
+bool journal_has_void(struct db_conn *conn, int64_t folder);
+int journal_void_next(struct db_conn *conn, int64_t folder,
+                      const struct remote_change *change, int64_t after,
                       struct journal_row *out);
+int journal_void_end(struct db_conn *conn, struct journal_row *row,
+                     const char *key);
 int journal_restart(struct db_conn *conn);
 
 struct journal_counts {

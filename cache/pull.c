@@ -147,7 +147,8 @@ static int prepare(struct pull *p, struct db_progress *progress,
 	if (err == 0) {
 		p->is_listed = folder.is_listed;
 		p->known = folder.messages;
-		p->has_void = db_void_next(p->conn, p->folder, &entry) == 0;
+		p->has_void = db_void_next(p->conn, p->folder, &entry) == 0 ||
+		              journal_has_void(p->conn, p->folder);
 		p->last_row = journal_last(p->conn);
 		*name_out = db_folder_name(p->conn, p->folder);
 		err = *name_out != NULL ? 0 : -ENOENT;

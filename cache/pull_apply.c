@@ -210,6 +210,87 @@ static int add_entry(struct pull *p, const struct remote_change *change,
 	               : err;
 }
 
+/* Rows that may stand for a message whose keys are void. */
+struct void_rows {
+	struct journal_row kept, removal; /* the first of each; id 0: none */
+};
+
+static bool is_removal(const struct journal_row *row)
+{
+	return row->target == -1;
+}
+
+static int find_void_rows(struct pull *p, const struct remote_change *change,
+                          struct void_rows *out)
+{
+	struct journal_row row = { .id = 0 };
+	int err;
+	out->kept.id = 0;
+	out->removal.id = 0;
+	while ((err = journal_void_next(p->conn, p->folder, change, row.id,
+	                                &row)) == 0) {
+		struct journal_row *first =
+			is_removal(&row) ? &out->removal : &out->kept;
+		if (first->id == 0 || row.entry < first->entry)
+			*first = row;
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Which of those that look the same was removed cannot be told any more. */
+static int forget_removals(struct pull *p, const struct remote_change *change)
+{
+	const struct remote_change gone = { .kind = REMOTE_GONE };
+	struct journal_row row = { .id = 0 };
+	int err;
+	while ((err = journal_void_next(p->conn, p->folder, change, row.id,
+	                                &row)) == 0) {
+		if (!is_removal(&row))
+			continue;
+		log_warn("a message that was removed may come back: the server "
+		         "numbers its messages anew, and has another of the "
+		         "same date and size");
+		err = pull_row_apply(p, &row, &gone);
+		if (err < 0)
+			return err;
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
+/*
+ * After a reset: whom a message belongs to.  Of several that look the same, the
+ * one that is here longest, for most servers keep the order.  -ENOENT: it is
+ * nobody's.
+ */
+static int apply_void(struct pull *p, const struct remote_change *change)
+{
+	struct void_rows rows;
+	struct cache_entry entry;
+	int found = db_void_find(p->conn, p->folder, change, &entry);
+	int err = found == -ENOENT ? 0 : found;
+	if (err == 0)
+		err = find_void_rows(p, change, &rows);
+	if (err < 0)
+		return err;
+	bool is_row = rows.kept.id != 0;
+	if (rows.removal.id != 0 && (is_row || found == 0))
+		err = forget_removals(p, change);
+	else if (rows.removal.id != 0)
+		rows.kept = rows.removal;
+	if (err < 0)
+		return err;
+	if (found == 0 && (!is_row || entry.identity == change->identity ||
+	                   entry.id < rows.kept.entry)) {
+		err = db_void_remove(p->conn, &entry);
+		pull_entry_see(p, entry.id);
+		return err < 0 ? err : update_entry(p, &entry, change);
+	}
+	if (rows.kept.id == 0)
+		return -ENOENT;
+	err = journal_void_end(p->conn, &rows.kept, change->key);
+	return err < 0 ? err : pull_row_apply(p, &rows.kept, change);
+}
+
 static int apply_message(struct pull *p, const struct remote_change *change)
 {
 	struct cache_entry entry;
@@ -230,22 +311,9 @@ static int apply_message(struct pull *p, const struct remote_change *change)
 	if (err == 0)
 		return pull_row_apply(p, &row, change);
 	if (err == -ENOENT && p->has_void)
-		err = journal_void_take(p->conn, p->folder, change, &row);
-	if (err == 0) {
-		pull_row_see(p, row.id);
-		return 0;
-	}
+		err = apply_void(p, change);
 	if (err != -ENOENT)
 		return err;
-	if (p->has_void) {
-		err = db_void_take(p->conn, p->folder, change, &entry);
-		if (err == 0) {
-			pull_entry_see(p, entry.id);
-			return update_entry(p, &entry, change);
-		}
-		if (err != -ENOENT)
-			return err;
-	}
 	enum cache_place place = first_place(change);
 	int64_t id;
 	err = add_entry(p, change, place, &id);

@@ -218,10 +218,11 @@ int pull_sweep_void(struct pull *p)
 		if (err == 0)
 			err = db_void_next(p->conn, p->folder, &entry);
 		if (err == -ENOENT)
-			return remove_unseen_rows(p, true);
+			break;
 		if (err == 0)
 			err = pull_entry_remove(p, &entry);
 		if (err < 0)
 			return err;
 	}
+	return remove_unseen_rows(p, true);
 }

@@ -154,12 +154,36 @@ static int find_source(struct db_conn *conn, const struct journal_row *row,
 	return err == -ENOENT ? 0 : err;
 }
 
-/* Will there be a copy, when what was sent of the message is known? */
+/*
+ * Will there be a copy, when what was sent of the message is known, or what the
+ * server calls it now?
+ */
 static bool is_source_due(struct db_conn *conn, const struct journal_row *row)
 {
 	struct journal_row other = { .id = 0 };
+	struct cache_entry name;
 	while (journal_by_message(conn, row->message, other.id, &other) == 0)
 		if (other.id != row->id)
+			return true;
+	if (db_entry_by_message(conn, row->message, &name) == 0 &&
+	    db_void_has(conn, &name))
+		return true;
+	name.id = 0;
+	while (db_entry_link(conn, row->message, name.id, &name) == 0)
+		if (db_void_has(conn, &name))
+			return true;
+	return false;
+}
+
+/*
+ * The server's copy is not found again yet.  What it is known by would change
+ * with what is sent now.
+ */
+static bool is_being_found(struct db_conn *conn, int64_t message)
+{
+	struct journal_row row = { .id = 0 };
+	while (journal_by_message(conn, message, row.id, &row) == 0)
+		if (row.is_void)
 			return true;
 	return false;
 }
@@ -186,6 +210,8 @@ static int intend_birth(struct push *p, struct db_conn *conn,
                         struct push_intent *out)
 {
 	bool is_here = out->message.is_kept || out->message.is_cached;
+	if (is_being_found(conn, row->message))
+		return -EAGAIN;
 	out->target = row->target;
 	/* A source that was gone before is not tried again. */
 	int err = row->err == -ESTALE && is_here ? -ENOENT

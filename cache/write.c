@@ -215,7 +215,7 @@ static int renew(struct cache *c, struct db_conn *conn,
 		return err == -ENOENT ? 0 : err;
 	bool was_sent =
 		row.state == JOURNAL_SENT || row.state == JOURNAL_LANDED;
-	if (row.key[0] == '\0' && !was_sent) {
+	if (row.key[0] == '\0' && !row.is_void && !was_sent) {
 		row.state = JOURNAL_SETTLING;
 		row.not_before = deadline_in(WRITE_DUST_MS);
 		return journal_update(conn, &row);

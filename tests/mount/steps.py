@@ -25,7 +25,7 @@ def letters(mail):
 
 
 def body(token):
-    """No two are alike, of any two tokens; no two of one size."""
+    """No two are alike; of tokens that Steps draws, no two of one size."""
     return (f"Message-ID: <{token}@example.org>\nSubject: {token}\n\n"
             f"body {token} {'x' * (token % 997)}\n").encode()
 
@@ -105,6 +105,7 @@ class Steps:
     def __init__(self, random, mount, reset):
         self.random, self.mount, self.reset = random, mount, reset
         self.count = 0
+        self.tokens = 0
         self.next = []  # steps to come of one that has several
 
     def draw(self, model):
@@ -139,8 +140,12 @@ class Steps:
                  and (not is_new or mail.place == "new")]
         return self.random.choice(found) if found else None
 
+    def _token(self):
+        self.tokens += 1
+        return 997 * self.random.randrange(2 * 10 ** 5, 10 ** 6) + self.tokens
+
     def _new(self, place="new", flags=""):
-        token = self.random.randrange(1, 10 ** 9)
+        token = self._token()
         name = f"{token}.step" + (f":2,{flags}" if place == "cur" else "")
         return Mail(place, name, token, False)
 
@@ -166,7 +171,7 @@ class Steps:
         def act():
             path = self._write(name, mail)
             (os.link if by_link else os.rename)(path, self._path(name, mail))
-        return f"deliver to {name}", act, lambda after: after.mails[
+        return f"deliver {mail.token} to {name}", act, lambda after: after.mails[
             name].append(mail._replace(is_refused=is_refused))
 
     def overfill(self, model):
@@ -184,7 +189,7 @@ class Steps:
         def change(after):
             after.mails[name].remove(mail)
             after.mails[name].append(now)
-        return (f"flag in {name}", lambda: os.rename(
+        return (f"flag {mail.token} in {name} {now.name}", lambda: os.rename(
             self._path(name, mail), self._path(name, now)), change)
 
     def flag(self, model):
@@ -218,7 +223,7 @@ class Steps:
         def change(after):
             after.mails[name].remove(mail)
             after.mails[to].append(mail)
-        return (f"move from {name} to {to}", lambda: os.rename(
+        return (f"move {mail.token} from {name} to {to}", lambda: os.rename(
             self._path(name, mail), self._path(to, mail)), change)
 
     def copy(self, model):
@@ -226,7 +231,7 @@ class Steps:
         if not found:
             return None
         name, mail, to = found
-        return (f"copy from {name} to {to}", lambda: os.link(
+        return (f"copy {mail.token} from {name} to {to}", lambda: os.link(
             self._path(name, mail), self._path(to, mail)),
             lambda after: after.mails[to].append(mail))
 
@@ -235,7 +240,7 @@ class Steps:
         if not found:
             return None
         name, mail = found
-        return (f"delete in {name}", lambda: os.unlink(
+        return (f"delete {mail.token} in {name}", lambda: os.unlink(
             self._path(name, mail)), lambda after: after.drop(name, mail))
 
     def replace(self, model):
@@ -243,7 +248,7 @@ class Steps:
         if not found:
             return None
         name, mail = found
-        token = self.random.randrange(1, 10 ** 9)
+        token = self._token()
 
         def act():
             path = self._write(name, self._new()._replace(token=token))
@@ -252,7 +257,7 @@ class Steps:
         def change(after):
             after.drop(name, mail)
             after.mails[name].append(mail._replace(token=token))
-        return f"replace in {name}", act, change
+        return f"replace {mail.token} by {token} in {name}", act, change
 
     def make(self, model):
         name = f"m{self.count}"

@@ -24,6 +24,22 @@ static inline int64_t lists(struct hand *h)
 	return folder.id;
 }
 
+static inline struct fake_view view(struct hand *h, const char *folder,
+                                    size_t n)
+{
+	struct fake_view v = { 0 };
+	assert_true(fake_view(h->rig->account, folder, n, &v));
+	return v;
+}
+
+/* Delivered, and with the server. */
+static inline void deliver(struct hand *h, const char *base, const char *body)
+{
+	assert_int_equal(hand_deliver(h, inbox(h), base, body), 0);
+	hand_pass(h, 3);
+	assert_int_equal(hand_rows(h), 0);
+}
+
 /* Nothing is left to do, and both sides are the same. */
 static inline void assert_quiet(struct hand *h, size_t in_inbox,
                                 size_t in_lists)

@@ -354,7 +354,7 @@ int64_t rig_violations(struct rig *rig)
 		"SELECT count(*) FROM message WHERE body_bytes IS NOT NULL AND"
 		" (size IS NOT body_bytes OR used_at IS NULL)",
 		"SELECT count(*) FROM void v LEFT JOIN entry e ON"
-		" e.dir = v.dir AND e.id = v.entry"
+		" e.folder = v.folder AND e.id = v.entry"
 		" WHERE e.id IS NULL OR e.key IS NOT NULL",
 		rig->config.is_taken ? NO_KEY NOT_KEPT : NO_KEY,
 		"SELECT count(*) FROM account WHERE"

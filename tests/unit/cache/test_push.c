@@ -10,21 +10,6 @@
 #include "tests/unit/cache/push_hand.h"
 #include "util/clock.h"
 
-static struct fake_view view(struct hand *h, const char *folder, size_t n)
-{
-	struct fake_view v = { 0 };
-	assert_true(fake_view(h->rig->account, folder, n, &v));
-	return v;
-}
-
-/* Delivered, and with the server. */
-static void deliver(struct hand *h, const char *base, const char *body)
-{
-	assert_int_equal(hand_deliver(h, inbox(h), base, body), 0);
-	hand_pass(h, 3);
-	assert_int_equal(hand_rows(h), 0);
-}
-
 static void a_delivery_has_the_date_of_its_file(void **state)
 {
 	struct hand *h = *state;

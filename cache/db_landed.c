@@ -1,6 +1,7 @@
 /*
- * Keys that our own writing was told, and no pull yet.  The server tells that
- * a message is gone only if it was there at the last pull's end.
+ * Keys that are here, and that no pull told of which came to its end: of our
+ * own writing, and of pulls that broke off.  The server tells that a message is
+ * gone only if it was there at the last pull's end.
  */
 #include "cache/db_conn.h"
 

@@ -146,6 +146,7 @@ static int prepare(struct pull *p, struct db_progress *progress,
 		err = db_progress_get(p->conn, p->folder, progress);
 	if (err == 0) {
 		p->is_listed = folder.is_listed;
+		p->has_cursor = progress->cursor[0] != '\0';
 		p->known = folder.messages;
 		p->has_void = db_void_next(p->conn, p->folder, &entry) == 0 ||
 		              journal_has_void(p->conn, p->folder);

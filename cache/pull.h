@@ -39,8 +39,9 @@ struct pull {
 	int64_t folder;
 	bool is_listed; /* before: then others may have seen the entries */
 	bool has_void;
-	bool has_flags; /* the server: what it says of them is true */
-	int64_t known;  /* messages before */
+	bool has_cursor; /* what was there before is not told again */
+	bool has_flags;  /* the server: what it says of them is true */
+	int64_t known;   /* messages before */
 	/* Entries known before, and a bit for each that was named since. */
 	int64_t first, last;
 	unsigned char *seen; /* NULL: there were none */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/content.h"
 #include "cache/core.h"
 #include "cache/follow.h"
 #include "cache/gone.h"
@@ -237,15 +238,36 @@ static int find_void_rows(struct pull *p, const struct remote_change *change,
 	return err == -ENOENT ? 0 : err;
 }
 
-/* Which of those that look the same was removed cannot be told any more. */
-static int forget_removals(struct pull *p, const struct remote_change *change)
+static bool has_digest(struct pull *p, int64_t message, struct content *out)
+{
+	struct cache_message m;
+	if (db_message_get(p->conn, message, &m) < 0)
+		return false;
+	auto_fd int fd = content_open(p->cache, &m);
+	return fd >= 0 && content_read(fd, out) == 0;
+}
+
+/* Then it is all the same which of the two is removed. */
+static bool is_same(struct pull *p, int64_t a, int64_t b)
+{
+	struct content one, other;
+	return has_digest(p, a, &one) && has_digest(p, b, &other) &&
+	       memcmp(one.digest, other.digest, DIGEST_SIZE) == 0;
+}
+
+/*
+ * Which of those that look the same as what is kept was removed cannot be told
+ * any more.
+ */
+static int forget_removals(struct pull *p, const struct remote_change *change,
+                           int64_t kept)
 {
 	const struct remote_change gone = { .kind = REMOTE_GONE };
 	struct journal_row row = { .id = 0 };
 	int err;
 	while ((err = journal_void_next(p->conn, p->folder, change, row.id,
 	                                &row)) == 0) {
-		if (!is_removal(&row))
+		if (!is_removal(&row) || is_same(p, row.message, kept))
 			continue;
 		log_warn("a message that was removed may come back: the server "
 		         "numbers its messages anew, and has another of the "
@@ -274,7 +296,9 @@ static int apply_void(struct pull *p, const struct remote_change *change)
 		return err;
 	bool is_row = rows.kept.id != 0;
 	if (rows.removal.id != 0 && (is_row || found == 0))
-		err = forget_removals(p, change);
+		err = forget_removals(p, change,
+		                      found == 0 ? entry.message.id
+		                                 : rows.kept.message);
 	else if (rows.removal.id != 0)
 		rows.kept = rows.removal;
 	if (err < 0)
@@ -323,7 +347,11 @@ static int apply_message(struct pull *p, const struct remote_change *change)
 	p->delta.is_changed[place] = true;
 	if (!p->is_listed)
 		return 0; /* nobody saw the folder yet */
-	err = db_entry_by_id(p->conn, p->folder, id, &entry);
+	/* If this pull breaks off, and it goes before the next. */
+	if (p->has_cursor)
+		err = db_landed_add(p->conn, p->folder, change->key);
+	if (err == 0)
+		err = db_entry_by_id(p->conn, p->folder, id, &entry);
 	if (err == 0)
 		pull_entry_moved(p, NULL, &entry);
 	return err;
@@ -360,6 +388,7 @@ static int apply_reset(struct pull *p)
 	log_info("the server numbers its messages anew; matching them");
 	free(take(p->seen));
 	p->has_void = true;
+	p->has_cursor = false;
 	int voided = journal_void(p->conn, p->folder);
 	if (voided == 0)
 		voided = db_landed_clear(p->conn, p->folder);

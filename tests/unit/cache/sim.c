@@ -394,6 +394,17 @@ static void refuse(struct sim_run *r)
 	            errs[sim_draw(s, COUNT_OF(errs))]);
 }
 
+/* The pull that is to match them may break off. */
+static void renumber(struct sim *s)
+{
+	if (!s->may_reset)
+		return;
+	fake_folder_reset(s->account, sim_folders[sim_draw(s, SIM_FOLDERS)]);
+	if (sim_draw(s, 2) == 0)
+		fake_fail(s->account, FAKE_NEXT, 1 + (int)sim_draw(s, 8), 1,
+		          -EHOSTUNREACH);
+}
+
 static void one_step(struct sim_run *r)
 {
 	struct sim *s = r->sim;
@@ -443,9 +454,7 @@ static void one_step(struct sim_run *r)
 		(void)fake_commit_late(s->account);
 		break;
 	case 18:
-		if (s->may_reset)
-			fake_folder_reset(s->account,
-			                  sim_folders[sim_draw(s, SIM_FOLDERS)]);
+		renumber(s);
 		break;
 	case 19:
 		fake_fail(s->account, (enum fake_op)sim_draw(s, FAKE_OPS), 1, 1,

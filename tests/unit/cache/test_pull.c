@@ -181,6 +181,24 @@ static void a_reset_survives_its_interruption(void **state)
 	assert_int_equal(all(rig, inbox), 99);
 }
 
+/* Nothing names a message that came and went between two pulls that ended. */
+static void what_a_pull_that_broke_off_brought_may_go(void **state)
+{
+	struct rig *rig = *state;
+	fake_message_add(rig->account, "INBOX", 3, 10, 0);
+	rig_start(rig, 1);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	rig_poll(rig);
+	uint64_t number = fake_message_add(rig->account, "INBOX", 2, 10, 0);
+	fake_fail(rig->account, FAKE_NEXT, 3, 1 << 30, -EHOSTUNREACH);
+	rig_poll(rig);
+	assert_int_equal(all(rig, inbox), 5);
+	fake_message_remove(rig->account, "INBOX", number);
+	fake_fail(rig->account, FAKE_NEXT, 1, 0, 0);
+	rig_poll(rig);
+	assert_int_equal(all(rig, inbox), 4);
+}
+
 static void who_resets_on_and_on_is_left_alone(void **state)
 {
 	struct rig *rig = *state;
@@ -223,6 +241,7 @@ int main(void)
 		RIG_TEST(a_complete_pull_that_fails_removes_nothing),
 		RIG_TEST(a_complete_pull_that_is_cancelled_removes_nothing),
 		RIG_TEST(new_ones_in_chunks_stay_though_not_named_again),
+		RIG_TEST(what_a_pull_that_broke_off_brought_may_go),
 		RIG_TEST(who_resets_on_and_on_is_left_alone),
 		RIG_TEST(the_resets_of_a_few_are_all_followed),
 		RIG_TEST(a_reset_survives_its_interruption),

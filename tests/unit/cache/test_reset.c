@@ -177,6 +177,19 @@ static void of_twins_the_one_that_was_moved_is_moved(void **state)
 	}
 }
 
+/* Of two that are the same to the last byte any may go. */
+static void of_copies_one_is_removed(void **state)
+{
+	struct hand *h = *state;
+	deliver(h, "a", BODY);
+	deliver(h, "b", BODY);
+	assert_int_equal(hand_unlink(h, inbox(h), "a"), 0);
+	fake_folder_reset(h->rig->account, "INBOX");
+	hand_pass(h, 70);
+	assert_quiet(h, 1, 0);
+	(void)hand_entry(h, inbox(h), "b");
+}
+
 /* Which one was meant is not guessed: both stay. */
 static void of_twins_none_is_removed(void **state)
 {
@@ -201,6 +214,7 @@ int main(void)
 		PUSH_TEST(what_is_edited_meanwhile_takes_the_place_of_the_old),
 		PUSH_TEST(a_row_waits_for_a_later_chunk),
 		PUSH_TEST(of_twins_the_one_that_was_moved_is_moved),
+		PUSH_TEST(of_copies_one_is_removed),
 		PUSH_TEST(of_twins_none_is_removed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

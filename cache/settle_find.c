@@ -209,26 +209,31 @@ static bool is_keyed(struct settling *s, struct db_conn *conn,
 	return false;
 }
 
-/* What the index says of an entry: the date, unless its content is here. */
+/* What the index says of a message: the date, unless its content is here. */
 static bool is_same(struct settling *s, const struct look *l,
-                    const struct cache_entry *entry)
+                    const struct cache_message *m)
 {
 	struct content content;
-	auto_fd int fd = content_open(s->cache, &entry->message);
+	auto_fd int fd = content_open(s->cache, m);
 	if (l->trace.has_digest && fd >= 0 && content_read(fd, &content) == 0)
 		return memcmp(content.digest, l->trace.digest, DIGEST_SIZE) ==
 		       0;
-	return entry->message.received_at == l->trace.received_at;
+	return m->received_at == l->trace.received_at;
 }
 
 /* Is a closer look worth it? */
 static bool may_be_like(const struct settling *s, const struct look *l,
-                        const struct cache_entry *entry)
+                        const struct cache_message *m)
 {
-	const struct cache_message *m = &entry->message;
 	return m->received_at == l->trace.received_at ||
 	       (s->remote->may_redate && l->trace.has_digest && m->is_cached &&
 	        m->size <= l->trace.wire_size + 2);
+}
+
+/* Does a row say that the server has it there, under whatever key? */
+static bool is_copy_of(const struct journal_row *row, int64_t folder)
+{
+	return row->folder == folder && (row->key[0] != '\0' || row->is_void);
 }
 
 /*
@@ -245,10 +250,31 @@ static bool is_other(struct settling *s, struct db_conn *conn,
 		return false;
 	while (journal_by_message(conn, entry->message.id, row.id, &row) == 0)
 		if (row.entry == entry->id && row.state != JOURNAL_WATCH &&
-		    (row.state == JOURNAL_SENT || row.state == JOURNAL_LANDED ||
-		     row.folder != l->trace.folder || push_is_birth(&row)))
+		    !is_copy_of(&row, l->trace.folder))
 			return false;
-	return !is_keyed(s, conn, entry) && is_same(s, l, entry);
+	return !is_keyed(s, conn, entry) && is_same(s, l, &entry->message);
+}
+
+/*
+ * Those that are to go from the folder, which has no entry for them any more.
+ * Returns 0 or -errno.
+ */
+static int count_leaving(struct settling *s, struct look *l)
+{
+	struct journal_row row = { .id = 0 };
+	struct cache_message m;
+	struct db_conn *conn;
+	int err = db_begin(s->cache->db, &conn);
+	if (err < 0)
+		return err;
+	while ((err = journal_of_folder(conn, s->folder, row.id, &row)) == 0)
+		l->others += row.target != s->folder && row.id != l->row.id &&
+		             is_copy_of(&row, s->folder) &&
+		             by_key(s, row.key) == NULL &&
+		             db_message_get(conn, row.message, &m) == 0 &&
+		             may_be_like(s, l, &m) && is_same(s, l, &m);
+	db_rollback(conn);
+	return err == -ENOENT ? 0 : err;
 }
 
 /*
@@ -270,7 +296,7 @@ static int count_some_others(struct settling *s, struct look *l,
 		if (n <= 0)
 			break;
 		*after_io = e.id;
-		if (may_be_like(s, l, &e))
+		if (may_be_like(s, l, &e.message))
 			like[count++] = e;
 	}
 	db_scan_end(conn);
@@ -296,7 +322,7 @@ static int count_others(struct settling *s, struct look *l)
 		if (n < 0)
 			return n;
 	}
-	return 0;
+	return count_leaving(s, l);
 }
 
 static bool is_fit(const struct settling *s, const struct look *l,

@@ -394,12 +394,29 @@ static void refuse(struct sim_run *r)
 	            errs[sim_draw(s, COUNT_OF(errs))]);
 }
 
-/* The pull that is to match them may break off. */
-static void renumber(struct sim *s)
+static bool is_move_under_way(struct sim_run *r, int64_t folder)
 {
+	struct journal_row row = { .id = 0 };
+	struct db_conn *conn;
+	bool is_any = false;
+	if (db_begin(r->rig.cache->db, &conn) < 0)
+		sim_fail(r->sim, "cannot read the journal");
+	while (!is_any && journal_next(conn, JOURNAL_SENT, row.id, &row) == 0)
+		is_any = row.folder == folder && row.target != folder &&
+		         row.key[0] != '\0';
+	db_rollback(conn);
+	return is_any;
+}
+
+/* The pull that is to match them may break off. */
+static void renumber(struct sim_run *r)
+{
+	struct sim *s = r->sim;
+	int folder = (int)sim_draw(s, SIM_FOLDERS);
 	if (!s->may_reset)
 		return;
-	fake_folder_reset(s->account, sim_folders[sim_draw(s, SIM_FOLDERS)]);
+	s->torn += is_move_under_way(r, sim_folder(r, folder));
+	fake_folder_reset(s->account, sim_folders[folder]);
 	if (sim_draw(s, 2) == 0)
 		fake_fail(s->account, FAKE_NEXT, 1 + (int)sim_draw(s, 8), 1,
 		          -EHOSTUNREACH);
@@ -454,7 +471,7 @@ static void one_step(struct sim_run *r)
 		(void)fake_commit_late(s->account);
 		break;
 	case 18:
-		renumber(s);
+		renumber(r);
 		break;
 	case 19:
 		fake_fail(s->account, (enum fake_op)sim_draw(s, FAKE_OPS), 1, 1,

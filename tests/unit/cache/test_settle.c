@@ -151,6 +151,24 @@ static void a_known_identical_message_is_not_ours(void **state)
 	assert_quiet(h, 2, 0);
 }
 
+/* One that is to be moved away has no name in the mailbox any more. */
+static void what_is_to_leave_is_not_ours_after_a_reset(void **state)
+{
+	struct hand *h = *state;
+	assert_int_equal(hand_deliver(h, inbox(h), "old", BODY), 0);
+	hand_pass(h, 3);
+	fake_cut(h->rig->account, FAKE_APPEND, 1, 0, 1, FAKE_LOST_UNDONE);
+	assert_int_equal(hand_deliver(h, inbox(h), "new", BODY), 0);
+	clock_advance_ms(1500);
+	assert_int_equal(hand_push(h), -EHOSTUNREACH);
+	assert_int_equal(hand_move(h, inbox(h), "old", lists(h), CACHE_CUR, 0),
+	                 0);
+	fake_folder_reset(h->rig->account, "INBOX");
+	hand_pass(h, 70);
+	assert_int_equal(fake_copies(h->rig->account, NULL, BODY), 2);
+	assert_quiet(h, 1, 1);
+}
+
 static void what_was_done_is_found_after_a_reset(void **state)
 {
 	struct hand *h = *state;
@@ -462,6 +480,7 @@ int main(void)
 		PUSH_TEST(anothers_identical_message_is_left_alone),
 		PUSH_TEST(what_has_another_date_is_not_ours),
 		PUSH_TEST(a_known_identical_message_is_not_ours),
+		PUSH_TEST(what_is_to_leave_is_not_ours_after_a_reset),
 		PUSH_TEST(what_was_done_is_found_after_a_reset),
 		PUSH_TEST(what_was_done_is_found_after_a_reset_by_its_date),
 		PUSH_TEST(what_has_another_date_is_found_after_a_reset),

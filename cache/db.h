@@ -275,6 +275,7 @@ int db_entry_range(struct db_conn *conn, int64_t folder, int64_t *min_out,
  * have named them.  next: the first above *key_io, or -ENOENT.
  */
 int db_landed_add(struct db_conn *conn, int64_t folder, const char *key);
+bool db_landed_has(struct db_conn *conn, int64_t folder, const char *key);
 int db_landed_next(struct db_conn *conn, int64_t folder,
                    char key_io[REMOTE_KEY_MAX + 1]);
 int db_landed_remove(struct db_conn *conn, int64_t folder, const char *key);

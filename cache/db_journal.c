@@ -109,6 +109,14 @@ int journal_void(struct db_conn *conn, int64_t folder)
 	return db_run(conn, db_query(conn, SQL_JOURNAL_VOID, "i", folder));
 }
 
+int db_journal_void_entry(struct db_conn *conn, const struct journal_row *row,
+                          const struct cache_entry *entry)
+{
+	int err = db_run(conn, db_query(conn, SQL_JOURNAL_VOID_ENTRY, "iii",
+	                                row->id, entry->folder, entry->id));
+	return err < 0 ? err : db_void_remove(conn, entry);
+}
+
 bool journal_has_void(struct db_conn *conn, int64_t folder)
 {
 	sqlite3_stmt *s = db_query(conn, SQL_JOURNAL_HAS_VOID, "i", folder);

@@ -19,6 +19,9 @@ int db_journal_bring_back(struct db_conn *conn, const struct journal_row *row);
 int db_journal_removed_get(struct db_conn *conn, int64_t row,
                            struct cache_entry *out);
 int db_journal_settle(struct db_conn *conn, int64_t id, int64_t now);
+/* The entry is void: what its message will be known by is the row's now. */
+int db_journal_void_entry(struct db_conn *conn, const struct journal_row *row,
+                          const struct cache_entry *entry);
 /* The row about the folder itself. */
 int db_journal_folder_row(struct db_conn *conn, int64_t folder,
                           struct journal_row *out);

@@ -12,6 +12,14 @@ int db_landed_add(struct db_conn *conn, int64_t folder, const char *key)
 	return db_run(conn, db_query(conn, SQL_LANDED_ADD, "it", folder, key));
 }
 
+bool db_landed_has(struct db_conn *conn, int64_t folder, const char *key)
+{
+	sqlite3_stmt *s = db_query(conn, SQL_LANDED_HAS, "it", folder, key);
+	int n = db_step(conn, s);
+	(void)sqlite3_reset(s);
+	return n == 1;
+}
+
 int db_landed_next(struct db_conn *conn, int64_t folder,
                    char key_io[REMOTE_KEY_MAX + 1])
 {

@@ -29,6 +29,11 @@
 #define ENTRY_OF_VOID \
 	"e.dir IN (v.folder * 4, v.folder * 4 + 1) AND e.id = v.entry"
 
+/* What its message will be known by. */
+#define JOURNAL_FACTS \
+	" (void_at, void_size) = (SELECT received_at, claimed_size" \
+	" FROM message m WHERE m.id = message)"
+
 #define JOURNAL_COLUMNS \
 	"SELECT j.id, j.kind, j.state, j.message, j.entry, j.folder," \
 	" j.target, j.is_void, j.key, j.flags, j.keywords, j.not_before," \
@@ -282,11 +287,15 @@ const char *const db_sql[SQL_COUNT] = {
 	[SQL_JOURNAL_BY_MESSAGE] = JOURNAL_COLUMNS
 	"WHERE j.message = ? AND j.id > ? ORDER BY j.id LIMIT 1",
 	[SQL_JOURNAL_VOID_NEXT] = JOURNAL_COLUMNS
-	"JOIN message m ON m.id = j.message WHERE j.folder = ?"
-	" AND j.is_void <> 0 AND m.received_at = ? AND m.claimed_size = ?"
-	" AND j.id > ? ORDER BY j.id LIMIT 1",
-	[SQL_JOURNAL_VOID] = "UPDATE journal SET is_void = 1, key = NULL"
-			     " WHERE folder = ? AND key IS NOT NULL",
+	"WHERE j.folder = ? AND j.is_void <> 0 AND j.void_at = ?"
+	" AND j.void_size = ? AND j.id > ? ORDER BY j.id LIMIT 1",
+	[SQL_JOURNAL_VOID] =
+		"UPDATE journal SET is_void = 1, key = NULL," JOURNAL_FACTS
+		" WHERE folder = ? AND key IS NOT NULL",
+	[SQL_JOURNAL_VOID_ENTRY] =
+		"UPDATE journal SET (void_at, void_size) ="
+		" (SELECT received_at, claimed_size FROM void"
+		" WHERE folder = ?2 AND entry = ?3) WHERE id = ?1",
 	[SQL_JOURNAL_HAS_VOID] = "SELECT 1 FROM journal WHERE folder = ?"
 				 " AND is_void <> 0 LIMIT 1",
 	[SQL_JOURNAL_FOLDER_ROW] = JOURNAL_COLUMNS
@@ -385,6 +394,7 @@ const char *const db_sql[SQL_COUNT] = {
 		" WHERE dir = ?1 AND id = ?2",
 	[SQL_LANDED_ADD] =
 		"INSERT OR IGNORE INTO landed(folder, key) VALUES(?, ?)",
+	[SQL_LANDED_HAS] = "SELECT 1 FROM landed WHERE folder = ? AND key = ?",
 	[SQL_LANDED_NEXT] = "SELECT key FROM landed WHERE folder = ?"
 			    " AND key > ? ORDER BY key LIMIT 1",
 	[SQL_LANDED_REMOVE] = "DELETE FROM landed WHERE folder = ? AND key = ?",
@@ -517,7 +527,14 @@ static const char schema_9[] =
 	"ALTER TABLE folder ADD COLUMN object TEXT;"
 	"CREATE INDEX folder_object ON folder(object) WHERE object IS NOT NULL;";
 
-static const char schema_10[] = "ALTER TABLE void DROP COLUMN dir;";
+static const char schema_10[] =
+	"ALTER TABLE void DROP COLUMN dir;"
+	"ALTER TABLE journal ADD COLUMN void_at INTEGER;"
+	"ALTER TABLE journal ADD COLUMN void_size INTEGER;"
+	"UPDATE journal SET" JOURNAL_FACTS " WHERE is_void <> 0;"
+	"DROP INDEX journal_void;"
+	"CREATE INDEX journal_void ON journal(folder, void_at, void_size)"
+	" WHERE is_void <> 0;";
 
 /* What brings the schema from the version of its index to the next. */
 const char *const db_migrations[DB_VERSION] = { schema_1, schema_2, schema_3,

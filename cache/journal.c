@@ -354,9 +354,11 @@ int journal_begin(struct db_conn *conn, const struct cache_entry *entry,
 	err = db_entry_keywords(conn, entry, out->keywords,
 	                        sizeof(out->keywords));
 	if (err == 0)
-		err = out->is_void ? db_void_remove(conn, entry)
-		                   : db_entry_set_key(conn, entry, NULL);
-	return err < 0 ? err : db_journal_add(conn, out);
+		err = db_journal_add(conn, out);
+	if (err < 0)
+		return err;
+	return out->is_void ? db_journal_void_entry(conn, out, entry)
+	                    : db_entry_set_key(conn, entry, NULL);
 }
 
 /* The entry went. */

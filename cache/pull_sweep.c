@@ -37,12 +37,15 @@ void pull_row_see(struct pull *p, int64_t row)
 	p->rows_seen[p->row_count++] = row;
 }
 
-/* What the server does not know of cannot be gone from it. */
+/*
+ * What the server does not know of cannot be gone from it; and what landed may
+ * be named in a later chunk: see pull_sweep_landed().
+ */
 static int remove_known(struct pull *p, const struct cache_entry *entry)
 {
 	char key[REMOTE_KEY_MAX + 1];
 	int err = db_entry_key(p->conn, entry, key);
-	if (err < 0 || key[0] == '\0')
+	if (err < 0 || key[0] == '\0' || db_landed_has(p->conn, p->folder, key))
 		return err;
 	return pull_entry_remove(p, entry);
 }
@@ -117,7 +120,8 @@ static int remove_unseen_rows(struct pull *p, bool is_void)
 			break;
 		bool is_theirs = is_void ? row.is_void : row.key[0] != '\0';
 		if (row.folder != p->folder || !is_theirs ||
-		    is_row_seen(p, row.id))
+		    is_row_seen(p, row.id) ||
+		    db_landed_has(p->conn, p->folder, row.key))
 			continue;
 		size_t seen = p->row_count;
 		err = pull_row_apply(p, &row, &gone);

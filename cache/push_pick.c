@@ -176,19 +176,6 @@ static bool is_source_due(struct db_conn *conn, const struct journal_row *row)
 }
 
 /*
- * The server's copy is not found again yet.  What it is known by would change
- * with what is sent now.
- */
-static bool is_being_found(struct db_conn *conn, int64_t message)
-{
-	struct journal_row row = { .id = 0 };
-	while (journal_by_message(conn, message, row.id, &row) == 0)
-		if (row.is_void)
-			return true;
-	return false;
-}
-
-/*
  * Does a delivery of the same message still need the server's copy, to copy
  * it or because the body is not here?
  */
@@ -210,8 +197,6 @@ static int intend_birth(struct push *p, struct db_conn *conn,
                         struct push_intent *out)
 {
 	bool is_here = out->message.is_kept || out->message.is_cached;
-	if (is_being_found(conn, row->message))
-		return -EAGAIN;
 	out->target = row->target;
 	/* A source that was gone before is not tried again. */
 	int err = row->err == -ESTALE && is_here ? -ENOENT

@@ -434,6 +434,8 @@ static void an_index_without_numbers_gets_them(void **state)
 	          "ALTER TABLE removed DROP COLUMN is_split;"
 	          "DROP TABLE landed;"
 	          "ALTER TABLE void ADD COLUMN dir INTEGER NOT NULL DEFAULT 0;"
+	          "ALTER TABLE journal DROP COLUMN void_at;"
+	          "ALTER TABLE journal DROP COLUMN void_size;"
 	          "ALTER TABLE journal DROP COLUMN unsure;"
 	          "ALTER TABLE journal DROP COLUMN unsure_keywords;"
 	          "PRAGMA user_version = 3");

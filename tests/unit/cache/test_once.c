@@ -207,6 +207,8 @@ static bool run_seed(uint64_t seed, void *memory)
 		fake_untold(s->account);
 	if (sim_draw(s, 4) == 0)
 		fake_plain(s->account);
+	if (sim_draw(s, 4) == 0)
+		fake_chunk(s->account, 1 + sim_draw(s, 3));
 	(void)snprintf(s->dir, sizeof(s->dir), "/dev/shm/once-XXXXXX");
 	if (mkdtemp(s->dir) == NULL)
 		(void)snprintf(s->dir, sizeof(s->dir), "/tmp/once-XXXXXX");

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,11 +14,18 @@
 #include "fs/inode.h"
 #include "util/mem.h"
 
+/* A sanitizer may have its own say in the exit status. */
+static int fail_at(int line)
+{
+	(void)fprintf(stderr, "%s:%d: %s\n", __FILE__, line, strerror(errno));
+	return line % 256 ? line % 256 : 1;
+}
+
 /* Each client returns 0, or the line where it failed. */
 #define CHECK(condition) \
 	do { \
 		if (!(condition)) \
-			return __LINE__ % 256 ? __LINE__ % 256 : 1; \
+			return fail_at(__LINE__); \
 	} while (0)
 
 static char *below(const char *rest)

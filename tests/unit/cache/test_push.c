@@ -51,6 +51,22 @@ static void deliveries_of_a_burst_share_a_call(void **state)
 	assert_quiet(h, 100, 0);
 }
 
+/* From a server that tells all there is, but not all of the news at once. */
+static void deliveries_that_a_later_chunk_names_keep_their_names(void **state)
+{
+	static const char *const names[] = { "a", "b", "c" };
+	struct hand *h = *state;
+	fake_plain(h->rig->account);
+	deliver(h, "first", BODY);
+	fake_chunk(h->rig->account, 1);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(hand_deliver(h, inbox(h), names[i], BODY), 0);
+	hand_pass(h, 5);
+	for (size_t i = 0; i < 3; i++)
+		(void)hand_entry(h, inbox(h), names[i]);
+	assert_quiet(h, 4, 0);
+}
+
 static void a_delivery_that_is_renumbered_keeps_its_name(void **state)
 {
 	struct hand *h = *state;
@@ -504,6 +520,7 @@ int main(void)
 		PUSH_TEST(a_delivery_has_the_date_of_its_file),
 		PUSH_TEST(a_delivery_is_appended_once),
 		PUSH_TEST(deliveries_of_a_burst_share_a_call),
+		PUSH_TEST(deliveries_that_a_later_chunk_names_keep_their_names),
 		PUSH_TEST(a_delivery_that_is_renumbered_keeps_its_name),
 		PUSH_TEST(flags_are_set_and_taken_away),
 		PUSH_TEST(keywords_are_set_and_taken_away),

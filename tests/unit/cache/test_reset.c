@@ -146,11 +146,21 @@ static void a_row_waits_for_a_later_chunk(void **state)
 	assert_int_equal(view(h, "INBOX", 1).flags, MAIL_SEEN);
 }
 
+static void deliver_dated(struct hand *h, const char *base, const char *body)
+{
+	assert_int_equal(hand_deliver(h, inbox(h), base, body), 0);
+	struct cache_message what = hand_entry(h, inbox(h), base).message;
+	what.mtime = (struct timespec){ .tv_sec = 1234567890 };
+	assert_int_equal(cache_file_set(h->rig->cache, &what, CACHE_SET_MTIME),
+	                 0);
+	hand_pass(h, 3);
+}
+
 /* Two of the same size and date. */
 static void deliver_twins(struct hand *h)
 {
-	deliver(h, "a", BODY);
-	deliver(h, "b", TWIN);
+	deliver_dated(h, "a", BODY);
+	deliver_dated(h, "b", TWIN);
 	assert_int_equal(view(h, "INBOX", 0).received_at,
 	                 view(h, "INBOX", 1).received_at);
 }
@@ -181,8 +191,8 @@ static void of_twins_the_one_that_was_moved_is_moved(void **state)
 static void of_copies_one_is_removed(void **state)
 {
 	struct hand *h = *state;
-	deliver(h, "a", BODY);
-	deliver(h, "b", BODY);
+	deliver_dated(h, "a", BODY);
+	deliver_dated(h, "b", BODY);
 	assert_int_equal(hand_unlink(h, inbox(h), "a"), 0);
 	fake_folder_reset(h->rig->account, "INBOX");
 	hand_pass(h, 70);

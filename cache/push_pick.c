@@ -304,6 +304,12 @@ static int find_first(struct push *p, struct push_intent *out)
 	return n;
 }
 
+/* Those of its kind go along early; but who was put off waits. */
+static bool may_go(const struct push *p, const struct journal_row *row)
+{
+	return row->not_before <= p->now || row->tries == 0;
+}
+
 static int collect(struct push *p, struct push_group *g)
 {
 	struct journal_row row;
@@ -314,7 +320,8 @@ static int collect(struct push *p, struct push_group *g)
 	while (g->count < most && (n = rows_next(&rows, &row)) == 1) {
 		if (g->count > 0 && rows.count > SCAN_MAX)
 			break;
-		if (push_intend(p, rows.conn, &row, &intent) < 0 ||
+		if (!may_go(p, &row) ||
+		    push_intend(p, rows.conn, &row, &intent) < 0 ||
 		    intent.what != g->what || intent.folder != g->folder ||
 		    intent.target != g->target)
 			continue;

@@ -3,6 +3,7 @@
  */
 #include "tests/unit/test.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "tests/unit/cache/hand.h"
@@ -152,6 +153,23 @@ static void a_copy_that_was_moved_away_is_none(void **state)
 	assert_quiet(h, 0, 0, 1);
 }
 
+/* The one that is put off does not go along with the other, on and on. */
+static void a_busy_server_is_left_alone(void **state)
+{
+	struct hand *h = *state;
+	deliver(h, inbox(h), "", 0, 2);
+	deliver(h, other(h), OWN, 0, 1);
+	fake_refuse(h->rig->account, "INBOX", -EBUSY);
+	unlink_some(h, inbox(h), 0, 2);
+	hand_pass(h, 5);
+	assert_in_range(fake_calls(h->rig->account, FAKE_REMOVE) +
+	                        fake_calls(h->rig->account, FAKE_MOVE),
+	                1, 8);
+	fake_refuse(h->rig->account, "INBOX", 0);
+	hand_pass(h, 70);
+	assert_quiet(h, 0, 1, 1);
+}
+
 static void without_a_trash_neither(void **state)
 {
 	struct hand *h = *state;
@@ -174,6 +192,7 @@ int main(void)
 		MOVED_TEST(what_is_moved_does_not_count_as_removed),
 		MOVED_TEST(what_was_linked_elsewhere_does_not_go_to_trash),
 		MOVED_TEST(a_copy_that_was_moved_away_is_none),
+		MOVED_TEST(a_busy_server_is_left_alone),
 		MOVED_TEST(without_a_trash_neither),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -377,6 +377,14 @@ bool imap_session_is_end(const struct imap_response *response, unsigned tag)
 	       memcmp(response->tag.bytes, text, (size_t)len) == 0;
 }
 
+/* Courier, which has no code for it. */
+static bool is_missing(struct imap_text words)
+{
+	static const char missing[] = "Mailbox does not exist";
+	return words.len >= sizeof(missing) - 1 &&
+	       memcmp(words.bytes, missing, sizeof(missing) - 1) == 0;
+}
+
 int imap_session_error(const struct imap_response *tagged, const char *what)
 {
 	if (tagged->condition == IMAP_OK)
@@ -394,7 +402,7 @@ int imap_session_error(const struct imap_response *tagged, const char *what)
 		/* Too much was asked: go away, and come back later. */
 		return -EHOSTUNREACH;
 	default:
-		return -EACCES;
+		return is_missing(tagged->text) ? -ENOENT : -EACCES;
 	}
 }
 

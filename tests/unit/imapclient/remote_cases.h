@@ -428,6 +428,11 @@ static const struct {
 	  PLAIN "C: A5 SELECT \"INBOX\"\n"
 	        "S: A5 NO [NONEXISTENT] where?\n" BYE,
 	  "pull: ENOENT\n" },
+	{ "no such folder on Courier", PULL, "", "",
+	  PLAIN
+	  "C: A5 SELECT \"INBOX\"\n"
+	  "S: A5 NO Mailbox does not exist, or must be subscribed to.\n" BYE,
+	  "pull: ENOENT\n" },
 	{ "nonsense ends the session", PULL, "", "",
 	  PLAIN "C: A5 SELECT \"INBOX\"\n"
 	        "S: * 1 EXISTS\n"

@@ -164,14 +164,17 @@ static int find_named(struct pull *p, const char *key, bool *is_named_out)
 	if (err != -ENOENT)
 		return err;
 	err = journal_by_key(p->conn, p->folder, key, &row);
+	if (err == -ENOENT) {
+		*is_named_out = true; /* it is not here either */
+		return 0;
+	}
+	if (err < 0)
+		return err;
 	/* The user may have moved it since it was named. */
 	bool is_here = row.target == p->folder || row.id > p->last_row;
-	if (err == 0)
-		*is_named_out = is_row_seen(p, row.id) ||
-		                (is_here && is_seen(p, row.entry));
-	if (err == -ENOENT)
-		*is_named_out = true; /* it is not here either */
-	return err == -ENOENT ? 0 : err;
+	*is_named_out =
+		is_row_seen(p, row.id) || (is_here && is_seen(p, row.entry));
+	return 0;
 }
 
 int pull_sweep_landed(struct pull *p)

@@ -171,8 +171,9 @@ class Steps:
         def act():
             path = self._write(name, mail)
             (os.link if by_link else os.rename)(path, self._path(name, mail))
-        return f"deliver {mail.token} to {name}", act, lambda after: after.mails[
-            name].append(mail._replace(is_refused=is_refused))
+        return (f"deliver {mail.token} to {name}", act,
+                lambda after: after.mails[name].append(
+                    mail._replace(is_refused=is_refused)))
 
     def overfill(self, model):
         """A quota refusal; or a flag for what was refused."""

@@ -243,7 +243,7 @@ class Run:
         assert self.resolve()
 
     def queue(self):
-        """It gives a caller a fiftieth of the usual time: ask until it does."""
+        """It gives a caller a fifteenth of the usual time: ask until it does."""
         answer = {}
 
         def is_told():

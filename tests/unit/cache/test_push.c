@@ -346,7 +346,6 @@ static void a_removal_whose_answer_is_lost_is_made_again(void **state)
 	}
 }
 
-/* Who was not there at the last pull is not missed by the next. */
 /* Others' messages came: the pull that told is not at its end. */
 static void move_ours(void *arg, const struct cache_entry *old,
                       const struct cache_entry *now)
@@ -378,6 +377,7 @@ static void a_delivery_may_be_moved_while_it_is_pulled(void **state)
 	assert_int_equal(fake_copies(h->rig->account, "Lists/c", BODY), 1);
 }
 
+/* Who was not there at the last pull is not missed by the next. */
 static void a_delivery_gone_before_the_next_pull_goes_here(void **state)
 {
 	struct hand *h = *state;

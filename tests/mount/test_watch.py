@@ -110,8 +110,11 @@ def test_each_change_elsewhere_is_one_event(quick, mail, client, watch):
     answered = third.replace(":2,S", ":2,RS")
     watcher.expect(("MOVED_FROM", third), ("MOVED_TO", answered))
 
+    client.store("INBOX", 2, r"\Deleted")
+    marked = second.replace("/new/", "/cur/") + ":2,T"
+    watcher.expect(("MOVED_FROM", second), ("MOVED_TO", marked))
     client.expunge("INBOX", 2)
-    watcher.expect(("DELETE", second))
+    watcher.expect(("DELETE", marked))
     assert paths(mail) == sorted([flagged, answered], key=os.path.basename)
 
 
@@ -132,15 +135,14 @@ def test_every_server_s_changes_are_told(server, authority, daemons, watch):
         assert other.append(wires[0], HEAD % b"watched" + b"1\r\n", r"\Seen")
         [name] = arrived(daemon, 1, "WatchA")
         here.expect(("MOVED_TO", name))
-        if server.name != "mailutils":  # it keeps flags to the session
-            other.select(wires[0], readonly=False)
-            other.imap.store("1", "+FLAGS", r"(\Flagged)")
-            flagged = name.partition(":")[0] + ":2,FS"
-            here.expect(("MOVED_FROM", name), ("MOVED_TO", flagged))
-            name = flagged
         other.select(wires[0], readonly=False)
         other.imap.copy("1", Client.quoted(wires[1]))
-        other.imap.store("1", "+FLAGS", r"(\Deleted)")
+        for flag, letters in ((r"\Flagged", "FS"), (r"\Deleted", "FST")):
+            other.imap.store("1", "+FLAGS", f"({flag})")
+            if server.name != "mailutils":  # it keeps flags to the session
+                flagged = f"{name.partition(':')[0]}:2,{letters}"
+                here.expect(("MOVED_FROM", name), ("MOVED_TO", flagged))
+                name = flagged
         other.imap.expunge()
         other.imap.close()
         here.expect(("DELETE", name))
@@ -322,13 +324,15 @@ def test_events_are_lines(quick, mail, client):
         assert event == {"event": "arrived", "account": "test"}
         assert path.startswith(f"{mail.mount}/Sent/new/1700000000.")
         assert os.path.exists(path)
-        client.store("Sent", 1, r"\Seen")
-        now = path.replace("/new/", "/cur/") + ":2,S"
-        assert events.next() == {"event": "changed", "account": "test",
-                                 "path": now, "old": path}
+        for flag, letters in ((r"\Seen", "S"), (r"\Deleted", "ST")):
+            client.store("Sent", 1, flag)
+            base = os.path.basename(path).partition(":")[0]
+            old, path = path, f"{mail.mount}/Sent/cur/{base}:2,{letters}"
+            assert events.next() == {"event": "changed", "account": "test",
+                                     "path": path, "old": old}
         client.expunge("Sent", 1)
         assert events.next() == {"event": "removed", "account": "test",
-                                 "path": now}
+                                 "path": path}
         mail.stop()
         assert events.process.wait(TIMEOUT_S) == os.EX_UNAVAILABLE
     finally:

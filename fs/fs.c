@@ -208,6 +208,7 @@ static bool serve(struct fs *fs, struct fuse_buf *buf)
 	else if (n < 0 && n != -EAGAIN && n != -EINTR)
 		fuse_session_exit(fs->session);
 	pendings_interrupt(&fs->ops.pendings);
+	pendings_resume(&fs->ops.pendings);
 	return n > 0;
 }
 

@@ -113,6 +113,13 @@ int open_fd(const struct open_handle *handle)
 	return handle->file->fd >= 0 ? handle->file->fd : handle->fd;
 }
 
+void open_settle(const struct open_files *files, uint64_t number)
+{
+	struct open_file *file = open_find(files, number);
+	if (file)
+		file->is_touched = false;
+}
+
 void open_remember(const struct open_files *files, const struct stat *st)
 {
 	struct open_file *file = open_find(files, st->st_ino);

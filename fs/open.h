@@ -55,6 +55,9 @@ int open_fd(const struct open_handle *handle);
 /* The data is at fd from now on, which is taken. */
 void open_set_fd(struct open_file *file, int fd);
 
+/* Its data is about to be made to last: the next write tells again. */
+void open_settle(const struct open_files *files, uint64_t number);
+
 /* A name of st's file is about to go. */
 void open_remember(const struct open_files *files, const struct stat *st);
 

@@ -63,6 +63,7 @@ void ops_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent,
 	struct cache *c = ops_cache(req, &node);
 	struct pending *p =
 		pending_new(&ops_of(req)->pendings, req, ino, c, link_resume);
+	open_settle(&ops_of(req)->open, ino);
 	int n = cache_link(c, node.id, &given.name, pending_done, p, &p->wait);
 	if (n == 0)
 		return;
@@ -136,6 +137,8 @@ static int rename_file(fuse_req_t req, const struct tree_found *from,
 	struct cache *c = ops_cache(req, to_dir);
 	struct pending *p =
 		pending_new(&ops->pendings, req, 0, c, ops_err_resume);
+	p->is_direct = true;
+	open_settle(&ops->open, tree_number(&ops->tree, &from->node));
 	int n = cache_rename(c, &from->entry, &given.name,
 	                     over ? &over->entry : NULL, pending_done, p,
 	                     &p->wait);

@@ -2,7 +2,9 @@
  * A pending belongs to the fuse thread from beginning to end.  That thread
  * alone creates and frees it, answers its request, and runs libfuse's interrupt
  * callbacks (they come out of fuse_session_process_buf()).  So nothing here can
- * race with libfuse.  The cache only ever touches it in pending_done(), once.
+ * race with libfuse.  The cache only ever touches it in pending_done(), once;
+ * there a direct one is answered too, which libfuse allows of any thread, once
+ * no callback runs any more.
  *
  *	waiting		the cache has it.  In set->waiting.
  *	interrupted	the same, and the kernel wants the answer now.  Marked
@@ -71,7 +73,8 @@ static void unlink_pending(struct pending *p)
 		p->prev->next = p->next;
 	else
 		p->set->waiting = p->next;
-	fuse_req_interrupt_func(p->req, NULL, NULL);
+	if (p->req)
+		fuse_req_interrupt_func(p->req, NULL, NULL);
 }
 
 static void release(struct pending *p)
@@ -94,11 +97,20 @@ void pending_done(void *arg, int err, const struct cache_body *body)
 	p->err = err;
 	if (body)
 		p->body = *body;
+	bool is_direct = p->is_direct;
+	if (is_direct) {
+		/* Who is answered may soon ask again. */
+		wake_signal(set->wake);
+		fuse_req_interrupt_func(p->req, NULL, NULL);
+		p->resume(p);
+		p->req = NULL;
+	}
 	pthread_mutex_lock(&set->lock);
 	*set->done_tail = p;
 	set->done_tail = &p->next_done;
 	pthread_mutex_unlock(&set->lock);
-	wake_signal(set->wake);
+	if (!is_direct)
+		wake_signal(set->wake);
 }
 
 void pendings_resume(struct pendings *set)
@@ -111,7 +123,8 @@ void pendings_resume(struct pendings *set)
 	while (p) {
 		struct pending *next = p->next_done;
 		unlink_pending(p);
-		p->resume(p);
+		if (p->req)
+			p->resume(p);
 		release(p);
 		p = next;
 	}

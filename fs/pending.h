@@ -18,7 +18,7 @@ struct pending;
 
 /*
  * Answer a request whose wait is over: p->err, and p->body if one was asked
- * for.  p is freed behind it.
+ * for.  p is freed behind it.  Runs in the fuse thread, unless p->is_direct.
  */
 typedef void pending_resume(struct pending *p);
 
@@ -27,10 +27,15 @@ struct pending {
 	struct pending *next_done;   /* guarded by pendings.lock */
 	struct pendings *set;
 	pending_resume *resume;
-	fuse_req_t req;
+	fuse_req_t req;      /* NULL: answered */
 	struct cache *cache; /* borrowed: the caches outlive the mount */
 	struct cache_wait *wait;
 	bool is_interrupted;
+	/*
+	 * The answer needs nothing of the fuse thread's: whoever ends the wait
+	 * gives it, and that thread need not be woken.
+	 */
+	bool is_direct;
 
 	fuse_ino_t ino;
 	struct fuse_file_info fi; /* open, opendir */

@@ -199,14 +199,14 @@ void fake_facts_set(struct cache *c, int64_t message, const char *key)
 	pthread_mutex_unlock(&c->lock);
 }
 
-bool fake_is_touched(struct cache *c, int64_t message)
+int fake_touches(struct cache *c, int64_t message)
 {
 	pthread_mutex_lock(&c->lock);
 	struct fake_row *row = fake_row_locked(c, message);
-	bool is_touched = row->is_touched;
-	row->is_touched = false;
+	int touches = row->touches;
+	row->touches = 0;
 	pthread_mutex_unlock(&c->lock);
-	return is_touched;
+	return touches;
 }
 
 int fake_writers(struct cache *c)

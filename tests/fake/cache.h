@@ -36,8 +36,8 @@ void fake_entry_remove(struct cache *c, int64_t entry);
 /* The key that cache_facts_get() tells of a message. */
 void fake_facts_set(struct cache *c, int64_t message, const char *key);
 
-/* Whether cache_file_touch() was called since this was asked last. */
-bool fake_is_touched(struct cache *c, int64_t message);
+/* How often cache_file_touch() was called since this was asked last. */
+int fake_touches(struct cache *c, int64_t message);
 
 /* Descriptors that were given out to write, and not released yet. */
 int fake_writers(struct cache *c);

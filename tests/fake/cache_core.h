@@ -22,7 +22,7 @@ struct fake_row {
 	size_t body_size;
 	int fd;      /* of a kept file; else -1 */
 	int writers; /* descriptors given out to write */
-	bool is_touched;
+	int touches;
 	char key[64];
 	char keywords[256];
 };

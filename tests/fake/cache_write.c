@@ -136,7 +136,7 @@ int cache_file_edit(struct cache *c, int64_t message, bool is_truncated,
 		copy_locked(row, is_truncated ? NULL : body);
 	else if (is_truncated)
 		assert(ftruncate(row->fd, 0) == 0);
-	row->is_touched |= is_truncated;
+	row->touches += is_truncated;
 	row->writers++;
 	*fd_out = dup(row->fd);
 	return end(c, 0);
@@ -153,7 +153,7 @@ int cache_file_touch(struct cache *c, int64_t message)
 {
 	int err = begin_locked(c);
 	if (err == 0)
-		fake_row_locked(c, message)->is_touched = true;
+		fake_row_locked(c, message)->touches++;
 	return end(c, err);
 }
 

@@ -16,6 +16,7 @@
 #include "cache/gone.h"
 #include "cache/home.h"
 #include "cache/journal.h"
+#include "cache/logged.h"
 #include "cache/write.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -59,6 +60,8 @@ static int open_parts(struct cache *c, const struct cache_config *config,
 	                      &c->bodies);
 	if (err == 0)
 		err = file_store_open(config->state_dir, c->db, &c->files);
+	if (err == 0)
+		err = logged_restart(c);
 	if (err == 0)
 		err = restart(c);
 	if (err == 0)

@@ -17,6 +17,7 @@
 #include "cache/follow.h"
 #include "cache/journal.h"
 #include "cache/keyword.h"
+#include "cache/logged.h"
 #include "cache/write.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -550,6 +551,8 @@ int change_apply(struct cache *c, const struct change *change)
 	if (err < 0)
 		return err;
 	err = apply(c, conn, change, &named, &gone);
+	if (err == 0 && change->body != NULL)
+		err = logged_add(conn, change->body);
 	err = finish(c, conn, err, &gone);
 	if (err < 0)
 		return err;

@@ -23,9 +23,12 @@
 #define WRITER_CACHE_KIB 16384
 
 /* Worth the fsyncs of a checkpoint, and worth a pause.  Pages in the log. */
-#define CHECKPOINT_MIN  1024
+#define CHECKPOINT_MIN  4096
 #define CHECKPOINT_BUSY (16 * 1024)
 #define PAGE_SIZE       4096 /* SQLite's, unless told otherwise */
+
+/* Numbers said to be given away that are not yet: a page less a delivery. */
+#define IDS_AHEAD 64
 
 static int error_of(int rc)
 {
@@ -148,6 +151,7 @@ int db_begin(struct db *db, struct db_conn **conn_out)
 		(void)pthread_mutex_unlock(&db->lock);
 		return err;
 	}
+	db->begun_id = db->next_id;
 	*conn_out = &db->writer;
 	return 0;
 }
@@ -158,8 +162,7 @@ void db_rollback(struct db_conn *conn)
 	/* A full disk or an I/O error may have rolled back already. */
 	if (!sqlite3_get_autocommit(conn->sqlite))
 		(void)db_run(conn, db_query(conn, SQL_ROLLBACK, ""));
-	db->next_id =
-		db->saved_id > db->block_end ? db->saved_id : db->block_end;
+	db->next_id = db->begun_id;
 	db->next_folder = db->saved_folder;
 	(void)pthread_mutex_unlock(&db->lock);
 }
@@ -168,33 +171,24 @@ int db_commit(struct db_conn *conn)
 {
 	struct db *db = conn->db;
 	int err = FAULT("db-commit");
-	if (err == 0 && (db->next_id != db->saved_id ||
-	                 db->next_folder != db->saved_folder))
+	int64_t saved_id = db->saved_id;
+	if (db->next_id > saved_id)
+		saved_id = db->next_id + IDS_AHEAD;
+	if (err == 0 &&
+	    (saved_id != db->saved_id || db->next_folder != db->saved_folder))
 		err = db_run(conn, db_query(conn, SQL_SEQUENCE_SET, "ii",
-		                            db->next_id, db->next_folder));
+		                            saved_id, db->next_folder));
 	if (err == 0)
 		err = db_run(conn, db_query(conn, SQL_COMMIT, ""));
 	if (err < 0) {
 		db_rollback(conn);
 		return err;
 	}
-	db->saved_id = db->next_id;
+	db->saved_id = saved_id;
 	db->saved_folder = db->next_folder;
 	(void)FAULT("db-committed");
 	(void)pthread_mutex_unlock(&db->lock);
 	return 0;
-}
-
-/* The next commit saves it, and before that none is used. */
-int64_t db_id_block(struct db *db)
-{
-	(void)pthread_mutex_lock(&db->lock);
-	int64_t first =
-		(db->next_id + DB_ID_BLOCK - 1) / DB_ID_BLOCK * DB_ID_BLOCK;
-	db->next_id = first + DB_ID_BLOCK;
-	db->block_end = db->next_id;
-	(void)pthread_mutex_unlock(&db->lock);
-	return first;
 }
 
 int db_sync(struct db *db, const char *name)

@@ -247,9 +247,6 @@ int db_entry_drop(struct db_conn *conn, const struct cache_entry *entry);
 
 /* A number for a new message, entry or both. */
 int64_t db_id_new(struct db_conn *conn);
-/* The first of DB_ID_BLOCK of them, a multiple of it; outside transactions. */
-#define DB_ID_BLOCK 64
-int64_t db_id_block(struct db *db);
 /* A message whose data is a kept file. */
 int db_message_keep(struct db_conn *conn, int64_t id, int64_t folder);
 /* It is kept from now on; or not any more, but cached: size bytes. */
@@ -280,6 +277,21 @@ int db_landed_next(struct db_conn *conn, int64_t folder,
                    char key_io[REMOTE_KEY_MAX + 1]);
 int db_landed_remove(struct db_conn *conn, int64_t folder, const char *key);
 int db_landed_clear(struct db_conn *conn, int64_t folder);
+
+/*
+ * Bodies that the log holds until their files are synced (logged.h).  add: of
+ * message, its size, mode, owner and mtime.  next: the first message above
+ * after, or -ENOENT; at most max of its bytes, and their size, unless max is 0.
+ * totals: the last message, 0 if there is none.
+ */
+int db_logged_add(struct db_conn *conn, const struct cache_message *message,
+                  const void *bytes);
+bool db_logged_has(struct db_conn *conn, int64_t message);
+int db_logged_next(struct db_conn *conn, int64_t after,
+                   struct cache_message *out, void *bytes, size_t max);
+int db_logged_remove(struct db_conn *conn, int64_t message);
+int db_logged_totals(struct db_conn *conn, int64_t *last_out,
+                     uint64_t *bytes_out);
 
 /*
  * Entries whose key the server voided.  They wait in the table void for a

@@ -139,11 +139,16 @@ enum db_sql {
 	SQL_LANDED_NEXT,
 	SQL_LANDED_REMOVE,
 	SQL_LANDED_CLEAR,
+	SQL_LOGGED_ADD,
+	SQL_LOGGED_HAS,
+	SQL_LOGGED_NEXT,
+	SQL_LOGGED_REMOVE,
+	SQL_LOGGED_TOTALS,
 	SQL_COUNT
 };
 
 /* The schema's version. */
-#define DB_VERSION 10
+#define DB_VERSION 11
 
 extern const char *const db_sql[SQL_COUNT];
 /* What brings the schema from the version of its index to the next. */
@@ -164,9 +169,10 @@ struct db {
 	pthread_mutex_t lock; /* held from db_begin() to the end */
 	struct db_conn writer;
 	int64_t next_id;     /* messages and entries; guarded by lock */
-	int64_t block_end;   /* ids below are given away; the same */
+	int64_t begun_id;    /* as it was at db_begin(); the same */
 	int64_t next_folder; /* guarded by lock */
-	int64_t saved_id, saved_folder; /* what the database says of them */
+	/* What the database says of them: of ids, perhaps more. */
+	int64_t saved_id, saved_folder;
 	atomic_int log_pages; /* in the log, and not in the database yet */
 	/* Moves pages while others write; guarded by checkpoint_lock. */
 	pthread_mutex_t checkpoint_lock;

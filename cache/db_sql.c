@@ -399,6 +399,16 @@ const char *const db_sql[SQL_COUNT] = {
 			    " AND key > ? ORDER BY key LIMIT 1",
 	[SQL_LANDED_REMOVE] = "DELETE FROM landed WHERE folder = ? AND key = ?",
 	[SQL_LANDED_CLEAR] = "DELETE FROM landed WHERE folder = ?",
+	[SQL_LOGGED_ADD] =
+		"INSERT OR REPLACE INTO logged(message, mode, uid, gid,"
+		" mtime_ns, bytes) VALUES(?, ?, ?, ?, ?, ?)",
+	[SQL_LOGGED_HAS] = "SELECT 1 FROM logged WHERE message = ?",
+	[SQL_LOGGED_NEXT] = "SELECT message, mode, uid, gid, mtime_ns, bytes"
+			    " FROM logged WHERE message > ? ORDER BY message"
+			    " LIMIT 1",
+	[SQL_LOGGED_REMOVE] = "DELETE FROM logged WHERE message = ?",
+	[SQL_LOGGED_TOTALS] = "SELECT ifnull(max(message), 0),"
+			      " ifnull(sum(length(bytes)), 0) FROM logged",
 };
 
 static const char schema_1[] =
@@ -536,8 +546,13 @@ static const char schema_10[] =
 	"CREATE INDEX journal_void ON journal(folder, void_at, void_size)"
 	" WHERE is_void <> 0;";
 
+static const char schema_11[] =
+	"CREATE TABLE logged(message INTEGER PRIMARY KEY, mode INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL, gid INTEGER NOT NULL,"
+	" mtime_ns INTEGER NOT NULL, bytes BLOB NOT NULL);";
+
 /* What brings the schema from the version of its index to the next. */
-const char *const db_migrations[DB_VERSION] = { schema_1, schema_2, schema_3,
-	                                        schema_4, schema_5, schema_6,
-	                                        schema_7, schema_8, schema_9,
-	                                        schema_10 };
+const char *const db_migrations[DB_VERSION] = { schema_1,  schema_2, schema_3,
+	                                        schema_4,  schema_5, schema_6,
+	                                        schema_7,  schema_8, schema_9,
+	                                        schema_10, schema_11 };

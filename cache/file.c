@@ -19,11 +19,11 @@
 #include "util/sync.h"
 
 /*
- * Files known to be synced: most deliverers sync a file just before they give
- * it its name, and to sync it again costs as much as the first time.
+ * Files known to survive a power cut: to sync one again would cost as much as
+ * the first time.
  */
 #define SYNCED_MAX 64
-/* A block of ids in each, in turn. */
+/* FILE_BLOCK ids in each, in turn. */
 #define DIRS 256
 
 /* Ids lately seen; 0: none. */
@@ -43,15 +43,14 @@ struct file_store {
 	/* All below is guarded by lock. */
 	struct writer *writers;
 	size_t writer_count, writer_capacity;
-	struct ring synced;        /* data and name */
-	struct ring named;         /* name */
-	int64_t spare, spares_end; /* made ahead: [spare, spares_end) */
-	bool wants_spares;
+	struct ring synced; /* data and name */
+	int64_t watched;    /* 0: none */
+	bool is_changed;    /* what is watched */
 };
 
 static unsigned dir_of(int64_t id)
 {
-	return (unsigned)(id / DB_ID_BLOCK) % DIRS;
+	return (unsigned)(id / FILE_BLOCK) % DIRS;
 }
 
 static char *dir_path(const struct file_store *store, int64_t id)
@@ -93,8 +92,8 @@ static bool is_named(struct db_conn *conn, const char *name)
 }
 
 /*
- * A file is made before its row, or long before, and removed after it: some may
- * be left.  One that an older version put elsewhere goes where it belongs.
+ * A file is made before its row, and removed after it: some may be left.  One
+ * that an older version put elsewhere goes where it belongs.
  */
 static void tidy_dir(const struct file_store *store, const char *path,
                      struct db_conn *conn)
@@ -164,19 +163,38 @@ void file_store_close(struct file_store *store)
 	free(store);
 }
 
-void file_touch(struct file_store *store, int64_t id)
+bool file_touch(struct file_store *store, int64_t id)
 {
 	(void)pthread_mutex_lock(&store->lock);
 	ring_remove(&store->synced, id);
+	bool is_watched = store->watched == id;
+	store->is_changed |= is_watched;
+	(void)pthread_mutex_unlock(&store->lock);
+	return is_watched;
+}
+
+void file_watch(struct file_store *store, int64_t id)
+{
+	(void)pthread_mutex_lock(&store->lock);
+	store->watched = id;
+	store->is_changed = false;
 	(void)pthread_mutex_unlock(&store->lock);
 }
 
-/* The name is to be made anew. */
-static void forget(struct file_store *store, int64_t id)
+bool file_is_changed(struct file_store *store)
 {
 	(void)pthread_mutex_lock(&store->lock);
-	ring_remove(&store->synced, id);
-	ring_remove(&store->named, id);
+	bool is_changed = store->is_changed;
+	(void)pthread_mutex_unlock(&store->lock);
+	return is_changed;
+}
+
+void file_end_watch(struct file_store *store, bool lasts)
+{
+	(void)pthread_mutex_lock(&store->lock);
+	if (lasts && !store->is_changed)
+		ring_add(&store->synced, store->watched);
+	store->watched = 0;
 	(void)pthread_mutex_unlock(&store->lock);
 }
 
@@ -203,7 +221,7 @@ int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
 	auto_free char *path = file_path(store, id);
 	/* One with this number can only be left of a transaction that died. */
 	(void)unlink(path);
-	forget(store, id);
+	(void)file_touch(store, id);
 	auto_fd int fd =
 		open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 	             0600);
@@ -214,87 +232,6 @@ int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
 		return err;
 	*fd_out = take_fd(&fd);
 	return 0;
-}
-
-/* 0: none is left. */
-static int64_t take_spare(struct file_store *store)
-{
-	int64_t id = 0;
-	(void)pthread_mutex_lock(&store->lock);
-	if (store->spare < store->spares_end) {
-		id = store->spare++;
-		ring_add(&store->named, id);
-	}
-	store->wants_spares = id == 0;
-	(void)pthread_mutex_unlock(&store->lock);
-	return id;
-}
-
-int file_take(struct file_store *store, mode_t mode, uid_t uid, gid_t gid,
-              int64_t *id_out, int *fd_out)
-{
-	int64_t id = take_spare(store);
-	if (id == 0)
-		return -ENOENT;
-	int err = FAULT("file-take");
-	if (err < 0)
-		return err;
-	auto_free char *path = file_path(store, id);
-	auto_fd int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	/* It begins now. */
-	if (fd < 0 || futimens(fd, NULL) < 0)
-		return -errno;
-	err = dress(fd, path, mode, uid, gid);
-	if (err < 0)
-		return err;
-	*id_out = id;
-	*fd_out = take_fd(&fd);
-	return 0;
-}
-
-static int make_spare(const struct file_store *store, int64_t id)
-{
-	auto_free char *path = file_path(store, id);
-	(void)unlink(path);
-	auto_fd int fd =
-		open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	return fd < 0 ? -errno : 0;
-}
-
-/* All of a block, or none. */
-static int make_spares(const struct file_store *store, int64_t first)
-{
-	auto_free char *dir = dir_path(store, first);
-	int64_t id = first;
-	int err = 0;
-	while (err == 0 && id < first + DB_ID_BLOCK)
-		err = make_spare(store, id++);
-	if (err == 0)
-		err = FAULT("file-spares");
-	if (err == 0)
-		err = sync_dir(dir, "spares");
-	while (err < 0 && id > first) {
-		auto_free char *path = file_path(store, --id);
-		(void)unlink(path);
-	}
-	return err;
-}
-
-void file_prepare(struct file_store *store, struct db *db)
-{
-	(void)pthread_mutex_lock(&store->lock);
-	bool is_wanted = store->wants_spares;
-	(void)pthread_mutex_unlock(&store->lock);
-	if (!is_wanted)
-		return;
-	int64_t first = db_id_block(db);
-	/* Without them, files are made when they are needed. */
-	bool is_made = make_spares(store, first) == 0;
-	(void)pthread_mutex_lock(&store->lock);
-	store->wants_spares = false;
-	store->spare = first;
-	store->spares_end = is_made ? first + DB_ID_BLOCK : first;
-	(void)pthread_mutex_unlock(&store->lock);
 }
 
 static int copy_data(int from, int to)
@@ -396,10 +333,10 @@ int file_set(struct file_store *store, const struct cache_message *what,
 	return 0;
 }
 
-static bool is_in(struct file_store *store, const struct ring *ring, int64_t id)
+bool file_is_synced(struct file_store *store, int64_t id)
 {
 	(void)pthread_mutex_lock(&store->lock);
-	bool has = ring_has(ring, id);
+	bool has = ring_has(&store->synced, id);
 	(void)pthread_mutex_unlock(&store->lock);
 	return has;
 }
@@ -413,8 +350,6 @@ static void set_synced(struct file_store *store, int64_t id)
 
 static int sync_name(struct file_store *store, int64_t id, const char *name)
 {
-	if (is_in(store, &store->named, id))
-		return 0;
 	auto_free char *path = dir_path(store, id);
 	return sync_dir(path, name);
 }
@@ -434,10 +369,8 @@ int file_fill(struct file_store *store, const struct cache_message *message,
 	return err;
 }
 
-int file_sync(struct file_store *store, int64_t id)
+static int flush_data(struct file_store *store, int64_t id)
 {
-	if (is_in(store, &store->synced, id))
-		return 0;
 	int err = FAULT("file-sync");
 	if (err < 0)
 		return err;
@@ -445,13 +378,98 @@ int file_sync(struct file_store *store, int64_t id)
 	if (fd < 0)
 		return fd;
 	err = sync_file(fd, "file");
-	if (err == 0)
-		err = FAULT("file-synced");
+	return err == 0 ? FAULT("file-synced") : err;
+}
+
+int file_sync(struct file_store *store, int64_t id)
+{
+	if (file_is_synced(store, id))
+		return 0;
+	file_watch(store, id);
+	int err = flush_data(store, id);
 	if (err == 0)
 		err = sync_name(store, id, "file-name");
-	if (err == 0)
-		set_synced(store, id);
+	file_end_watch(store, err == 0);
 	return err;
+}
+
+int file_sync_again(struct file_store *store, const int64_t *ids, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int err = flush_data(store, ids[i]);
+		if (err < 0 && err != -ENOENT)
+			return err;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0 && dir_of(ids[i]) == dir_of(ids[i - 1]))
+			continue;
+		int err = sync_name(store, ids[i], "file-name");
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int read_whole(int fd, void *bytes, size_t size)
+{
+	size_t at = 0;
+	while (at < size) {
+		ssize_t n = pread(fd, (char *)bytes + at, size - at, (off_t)at);
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		at += (size_t)n;
+	}
+	return 0;
+}
+
+int file_read(struct file_store *store, const struct cache_message *message,
+              void *bytes)
+{
+	auto_fd int fd = file_open(store, message->id, O_RDONLY);
+	return fd < 0 ? fd : read_whole(fd, bytes, message->size);
+}
+
+static bool has_bytes(int fd, const void *bytes, size_t size)
+{
+	struct stat st;
+	auto_free char *found = xmalloc(size + 1);
+	return fstat(fd, &st) == 0 && (size_t)st.st_size == size &&
+	       read_whole(fd, found, size) == 0 &&
+	       memcmp(found, bytes, size) == 0;
+}
+
+int file_restore(struct file_store *store, const struct cache_message *message,
+                 const void *bytes)
+{
+	auto_fd int found = file_open(store, message->id, O_RDONLY);
+	if (found >= 0 && has_bytes(found, bytes, message->size))
+		return 0;
+	auto_fd int fd = -1;
+	int err = file_create(store, message->id, message->mode, message->uid,
+	                      message->gid, &fd);
+	if (err < 0)
+		return err;
+	ssize_t n = pwrite(fd, bytes, message->size, 0);
+	if (n != (ssize_t)message->size)
+		return n < 0 ? -errno : -ENOSPC;
+	err = set_times(fd, message);
+	return err < 0 ? err : 1;
+}
+
+int file_rewrite(struct file_store *store, const struct cache_message *message,
+                 const void *bytes)
+{
+	struct stat st;
+	auto_fd int fd = file_open(store, message->id, O_WRONLY);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	ssize_t n = pwrite(fd, bytes, message->size, 0);
+	if (n != (ssize_t)message->size)
+		return n < 0 ? -errno : -ENOSPC;
+	struct timespec times[] = { st.st_atim, st.st_mtim };
+	return futimens(fd, times) < 0 ? -errno : 0;
 }
 
 static struct writer *find_writer_locked(struct file_store *store, int64_t id)

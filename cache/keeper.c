@@ -1,17 +1,20 @@
 /*
- * A delivery lasts when its data, then its name are on the disk.  In this
- * order: a name that came first could lead to half a message after a power
- * cut.  The log is synced once for all names that were committed meanwhile.
+ * A delivery lasts when its data and its name are on the disk.  A small body
+ * goes into the log with its name (logged.h).  A large one is synced before
+ * its name is committed: a name that came first could lead to half a message
+ * after a power cut.  The log is synced once for all names that were committed
+ * meanwhile.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include "cache/ack.h"
 #include "cache/file.h"
+#include "cache/logged.h"
 #include "cache/write.h"
-#include "util/fault.h"
 #include "util/log.h"
 #include "util/mem.h"
 
@@ -20,7 +23,6 @@ struct task {
 	bool has_change;
 	struct change change;
 	int64_t message;
-	bool is_draft; /* its data only: see keeper_sync() */
 	cache_done *done;
 	void *arg;
 	int err;
@@ -29,6 +31,7 @@ STAILQ_HEAD(task_list, task);
 
 struct keeper {
 	struct cache *cache; /* borrowed: it holds this */
+	struct logged *logged;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -38,29 +41,34 @@ struct keeper {
 	struct task_list tasks;
 };
 
-static void do_task(struct cache *c, struct task *t)
+static void do_task(struct keeper *k, struct task *t)
 {
+	struct cache *c = k->cache;
 	struct cache_message m = { .id = t->message };
 	/* Its body may be here only because the server has it. */
 	if (t->has_change)
 		t->err = keep_cached(c, t->message);
 	if (t->err < 0)
 		return;
-	if (t->message != 0 && file_stat(c->files, &m) == 0)
+	bool has_file = t->message != 0 && file_stat(c->files, &m) == 0;
+	bool is_logged =
+		has_file && t->has_change && logged_take(k->logged, t->message);
+	if (has_file && !is_logged)
 		t->err = file_sync(c->files, t->message);
+	if (is_logged)
+		t->change.body = k->logged;
 	if (t->err == 0 && t->has_change)
 		t->err = change_apply(c, &t->change);
+	if (is_logged)
+		logged_end(k->logged, t->err == 0);
 }
 
 static void do_all(struct keeper *k, struct task_list *tasks)
 {
 	struct task *t;
-	bool is_any_name = false;
-	for (t = STAILQ_FIRST(tasks); t != NULL; t = STAILQ_NEXT(t, link)) {
-		do_task(k->cache, t);
-		is_any_name |= !t->is_draft;
-	}
-	int err = is_any_name ? db_sync(k->cache->db, "log") : 0;
+	for (t = STAILQ_FIRST(tasks); t != NULL; t = STAILQ_NEXT(t, link))
+		do_task(k, t);
+	int err = db_sync(k->cache->db, "log");
 	while ((t = STAILQ_FIRST(tasks)) != NULL) {
 		STAILQ_REMOVE_HEAD(tasks, link);
 		if (t->has_change && t->change.ack != NULL)
@@ -69,10 +77,22 @@ static void do_all(struct keeper *k, struct task_list *tasks)
 			t->done(t->arg, t->err < 0 ? t->err : err, NULL);
 		free(t);
 	}
-	if (!is_any_name)
-		return;
 	cache_push_soon(k->cache);
 	db_checkpoint(k->cache->db, false);
+}
+
+static bool is_idle_locked(const struct keeper *k)
+{
+	return STAILQ_EMPTY(&k->tasks) && !k->is_stopping && !k->is_log_long;
+}
+
+/* False: something is due. */
+static bool wait_locked(struct keeper *k)
+{
+	struct timespec due = { .tv_sec = logged_due(k->logged) };
+	if (due.tv_sec == LOGGED_NEVER)
+		return pthread_cond_wait(&k->changed, &k->lock) == 0;
+	return pthread_cond_timedwait(&k->changed, &k->lock, &due) == 0;
 }
 
 static void *keeper_main(void *arg)
@@ -81,9 +101,14 @@ static void *keeper_main(void *arg)
 	log_context(k->cache->account, NULL);
 	(void)pthread_mutex_lock(&k->lock);
 	for (;;) {
-		while (STAILQ_EMPTY(&k->tasks) && !k->is_stopping &&
-		       !k->is_log_long)
-			(void)pthread_cond_wait(&k->changed, &k->lock);
+		while (is_idle_locked(k) && wait_locked(k))
+			;
+		if (is_idle_locked(k)) {
+			(void)pthread_mutex_unlock(&k->lock);
+			logged_settle(k->logged);
+			(void)pthread_mutex_lock(&k->lock);
+			continue;
+		}
 		if (STAILQ_EMPTY(&k->tasks) && !k->is_log_long)
 			break;
 		k->is_log_long = false;
@@ -94,11 +119,18 @@ static void *keeper_main(void *arg)
 			db_checkpoint(k->cache->db, false);
 		else
 			do_all(k, &tasks);
-		file_prepare(k->cache->files, k->cache->db);
 		(void)pthread_mutex_lock(&k->lock);
 	}
 	(void)pthread_mutex_unlock(&k->lock);
 	return NULL;
+}
+
+static void release(struct keeper *k)
+{
+	logged_free(k->logged);
+	(void)pthread_mutex_destroy(&k->lock);
+	(void)pthread_cond_destroy(&k->changed);
+	free(k);
 }
 
 int keeper_new(struct cache *c, struct keeper **keeper_out)
@@ -106,13 +138,16 @@ int keeper_new(struct cache *c, struct keeper **keeper_out)
 	struct keeper *k = xmalloc(sizeof(*k));
 	k->cache = c;
 	(void)pthread_mutex_init(&k->lock, NULL);
-	(void)pthread_cond_init(&k->changed, NULL);
+	pthread_condattr_t attr;
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&k->changed, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	k->logged = logged_new(c);
 	STAILQ_INIT(&k->tasks);
 	int err = pthread_create(&k->thread, NULL, keeper_main, k);
 	if (err != 0) {
-		(void)pthread_mutex_destroy(&k->lock);
-		(void)pthread_cond_destroy(&k->changed);
-		free(k);
+		release(k);
 		return -err;
 	}
 	*keeper_out = k;
@@ -135,20 +170,17 @@ void keeper_free(struct keeper *k)
 	if (k == NULL)
 		return;
 	keeper_stop(k);
-	(void)pthread_mutex_destroy(&k->lock);
-	(void)pthread_cond_destroy(&k->changed);
-	free(k);
+	release(k);
 }
 
 static void add(struct keeper *k, const struct change *change, int64_t message,
-                bool is_draft, cache_done *done, void *arg)
+                cache_done *done, void *arg)
 {
 	struct task *t = xmalloc(sizeof(*t));
 	t->has_change = change != NULL;
 	if (change != NULL)
 		t->change = *change;
 	t->message = message;
-	t->is_draft = is_draft;
 	t->done = done;
 	t->arg = arg;
 	(void)pthread_mutex_lock(&k->lock);
@@ -176,11 +208,10 @@ void keeper_tidy(struct keeper *k)
 void keeper_add(struct keeper *k, const struct change *change, cache_done *done,
                 void *arg)
 {
-	add(k, change, change->message, false, done, arg);
+	add(k, change, change->message, done, arg);
 }
 
-void keeper_sync(struct keeper *k, int64_t message, bool is_draft,
-                 cache_done *done, void *arg)
+void keeper_sync(struct keeper *k, int64_t message, cache_done *done, void *arg)
 {
-	add(k, NULL, message, is_draft, done, arg);
+	add(k, NULL, message, done, arg);
 }

@@ -16,6 +16,7 @@
 #include "cache/home.h"
 #include "cache/journal.h"
 #include "cache/keyword.h"
+#include "cache/logged.h"
 #include "cache/write.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -57,16 +58,6 @@ static void fill_to(struct cache_entry *entry, const struct cache_name *name)
 	(void)snprintf(entry->info, sizeof(entry->info), "%s", name->info);
 }
 
-static int make_file(struct cache *c, struct db_conn *conn, mode_t mode,
-                     uid_t uid, gid_t gid, int64_t *id_out, int *fd_out)
-{
-	int err = file_take(c->files, mode, uid, gid, id_out, fd_out);
-	if (err != -ENOENT)
-		return err;
-	*id_out = db_id_new(conn);
-	return file_create(c->files, *id_out, mode, uid, gid, fd_out);
-}
-
 static int create_entry(struct cache *c, struct db_conn *conn,
                         struct cache_entry *entry, mode_t mode, uid_t uid,
                         gid_t gid, int *fd_out)
@@ -79,7 +70,8 @@ static int create_entry(struct cache *c, struct db_conn *conn,
 		return err;
 	if (entry->place != CACHE_TOP && !(folder.places & 1u << entry->place))
 		return -ENOENT;
-	err = make_file(c, conn, mode, uid, gid, &entry->id, fd_out);
+	entry->id = db_id_new(conn);
+	err = file_create(c->files, entry->id, mode, uid, gid, fd_out);
 	entry->message.id = entry->id;
 	entry->message.received_at = clock_wall_ns() / 1000000000;
 	entry->identity = (uint64_t)-entry->id;
@@ -259,8 +251,9 @@ int cache_file_touch(struct cache *c, int64_t message)
 	struct cache_entry entry;
 	struct db_conn *conn;
 	bool is_mail = false;
-	file_touch(c->files, message);
-	int err = follow_leader(db_reader(c->db), message, &entry);
+	int err = logged_touch(c, message);
+	if (err == 0)
+		err = follow_leader(db_reader(c->db), message, &entry);
 	if (err < 0)
 		return err == -ENOENT ? 0 : err; /* open, but without a name */
 	err = change_is_mail(db_reader(c->db), &entry, &is_mail);
@@ -305,7 +298,10 @@ void cache_file_release(struct cache *c, int64_t message)
 		(void)keyword_read(c, entry.folder);
 }
 
-/* Has it no name but one in tmp/? */
+/*
+ * Has it no name but one in tmp/?  Then it is nobody's mail yet: when it
+ * becomes that, its data lasts with its name.
+ */
 static bool is_draft(struct cache *c, int64_t message)
 {
 	struct cache_entry entry;
@@ -318,7 +314,9 @@ int cache_file_sync(struct cache *c, int64_t message, cache_done *done,
                     void *arg, struct cache_wait **wait_out)
 {
 	*wait_out = NULL;
-	keeper_sync(c->keeper, message, is_draft(c, message), done, arg);
+	if (is_draft(c, message))
+		return 1;
+	keeper_sync(c->keeper, message, done, arg);
 	return 0;
 }
 

@@ -18,6 +18,7 @@ void keeper_stop(struct keeper *k);
 void keeper_free(struct keeper *k);
 
 struct ack;
+struct logged;
 
 /* A change of names, to be made in one transaction. */
 struct change {
@@ -30,6 +31,7 @@ struct change {
 	struct cache_entry to; /* folder, place, base, info, shown count */
 	unsigned was;          /* see cache_name; and is_made */
 	bool is_made;
+	const struct logged *body; /* to be logged with it; NULL: none */
 };
 
 /*
@@ -38,12 +40,9 @@ struct change {
  */
 void keeper_add(struct keeper *k, const struct change *change, cache_done *done,
                 void *arg);
-/*
- * The same without a change: what message has now; 0: only names.  Of a draft,
- * which is nobody's mail yet, only the data: its name in tmp/ means nothing.
- */
-void keeper_sync(struct keeper *k, int64_t message, bool is_draft,
-                 cache_done *done, void *arg);
+/* The same without a change: what message has now; 0: only names. */
+void keeper_sync(struct keeper *k, int64_t message, cache_done *done,
+                 void *arg);
 
 /*
  * The log has grown: move it into the index.  Off line there is nobody else to

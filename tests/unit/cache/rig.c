@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -24,6 +25,12 @@
 #define WAIT_S      20
 /* Of the other clock, while there is work. */
 #define STEP_MS 1000
+
+static char *file_path(const struct rig *rig, int64_t id)
+{
+	return xasprintf("%s/files/%02x/%" PRId64, rig->state_dir,
+	                 (unsigned)(id / FILE_BLOCK) & 0xff, id);
+}
 
 static void tell(struct rig *rig, int *counter)
 {
@@ -66,8 +73,31 @@ static void on_size(void *arg, int64_t message)
 	tell(rig, &rig->sizes_known);
 }
 
+/*
+ * What a power cut may leave of the files that were not synced, for the log has
+ * their bytes: an empty one, or none.
+ */
+static void cut_power(struct rig *rig)
+{
+	auto_free char *index = xasprintf("%s/index.db", rig->state_dir);
+	sqlite3 *sqlite = NULL;
+	sqlite3_stmt *s = NULL;
+	bool is_there = sqlite3_open_v2(index, &sqlite, SQLITE_OPEN_READONLY,
+	                                NULL) == SQLITE_OK &&
+	                sqlite3_prepare_v2(sqlite, "SELECT message FROM logged",
+	                                   -1, &s, NULL) == SQLITE_OK;
+	while (is_there && sqlite3_step(s) == SQLITE_ROW) {
+		int64_t id = sqlite3_column_int64(s, 0);
+		auto_free char *path = file_path(rig, id);
+		(void)(id % 2 == 0 ? truncate(path, 0) : unlink(path));
+	}
+	(void)sqlite3_finalize(s);
+	(void)sqlite3_close(sqlite);
+}
+
 void rig_open(struct rig *rig)
 {
+	cut_power(rig);
 	static const struct cache_listener listener = {
 		on_entries, on_moved, on_folders, NULL, on_size,
 	};
@@ -320,10 +350,8 @@ static int64_t count_lost(struct rig *rig, sqlite3 *sqlite)
 	                       &s, NULL) != SQLITE_OK)
 		return -1;
 	while (sqlite3_step(s) == SQLITE_ROW) {
-		long id = (long)sqlite3_column_int64(s, 0);
 		auto_free char *path =
-			xasprintf("%s/files/%02x/%ld", rig->state_dir,
-		                  (unsigned)(id / DB_ID_BLOCK) & 0xff, id);
+			file_path(rig, sqlite3_column_int64(s, 0));
 		bool is_lost = access(path, F_OK) < 0;
 		if (is_lost)
 			print_error("%s is lost\n", path);
@@ -331,6 +359,38 @@ static int64_t count_lost(struct rig *rig, sqlite3 *sqlite)
 	}
 	(void)sqlite3_finalize(s);
 	return lost;
+}
+
+/* Kept messages whose file has not the bytes that the log has. */
+static int64_t count_torn(struct rig *rig, sqlite3 *sqlite)
+{
+	sqlite3_stmt *s;
+	int64_t torn = 0;
+	if (sqlite3_prepare_v2(sqlite,
+	                       "SELECT message, bytes FROM logged"
+	                       " JOIN message ON id = message WHERE kept",
+	                       -1, &s, NULL) != SQLITE_OK)
+		return -1;
+	while (sqlite3_step(s) == SQLITE_ROW) {
+		auto_free char *path =
+			file_path(rig, sqlite3_column_int64(s, 0));
+		size_t size = (size_t)sqlite3_column_bytes(s, 1);
+		auto_free char *found = xmalloc(size + 2);
+		FILE *in = fopen(path, "r");
+		size_t n =
+			in == NULL ? size + 1 : fread(found, 1, size + 1, in);
+		if (in != NULL)
+			(void)fclose(in);
+		bool is_torn =
+			n != size ||
+			(size > 0 &&
+		         memcmp(found, sqlite3_column_blob(s, 1), size) != 0);
+		if (is_torn)
+			print_error("%s is not what the log has\n", path);
+		torn += is_torn;
+	}
+	(void)sqlite3_finalize(s);
+	return torn;
 }
 
 int64_t rig_violations(struct rig *rig)
@@ -413,6 +473,7 @@ int64_t rig_violations(struct rig *rig)
 		(void)sqlite3_finalize(s);
 	}
 	violations += count_lost(rig, sqlite);
+	violations += count_torn(rig, sqlite);
 	(void)sqlite3_close(sqlite);
 	return violations;
 }

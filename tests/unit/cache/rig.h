@@ -41,6 +41,7 @@ void rig_init(struct rig *rig, const char *dir, struct fake_account *account);
 /* A directory with all in it. */
 void rig_remove(const char *dir);
 
+/* After a power cut, as far as files that were not synced go. */
 void rig_open(struct rig *rig);
 void rig_start(struct rig *rig, size_t sessions);
 void rig_close(struct rig *rig);

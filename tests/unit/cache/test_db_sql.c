@@ -26,6 +26,7 @@ static const enum db_sql excused[] = {
 	SQL_JOURNAL_COUNTS,           /* an index, for status */
 	SQL_JOURNAL_OFFERED,          /* the first of an index */
 	SQL_JOURNAL_RESTART,          /* at start */
+	SQL_LOGGED_TOTALS,            /* when some are settled */
 };
 
 static bool is_excused(enum db_sql which)

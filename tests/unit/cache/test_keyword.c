@@ -432,7 +432,7 @@ static void an_index_without_numbers_gets_them(void **state)
 	          "ALTER TABLE account DROP COLUMN spent_bytes;"
 	          "ALTER TABLE entry DROP COLUMN is_split;"
 	          "ALTER TABLE removed DROP COLUMN is_split;"
-	          "DROP TABLE landed;"
+	          "DROP TABLE landed; DROP TABLE logged;"
 	          "ALTER TABLE void ADD COLUMN dir INTEGER NOT NULL DEFAULT 0;"
 	          "ALTER TABLE journal DROP COLUMN void_at;"
 	          "ALTER TABLE journal DROP COLUMN void_size;"

@@ -46,14 +46,15 @@ sources() { git ls-files '*.c' '*.h'; }
 # Not fs/fs and fs/ack: they use their own mount, and valgrind runs one thread
 # at a time, so the call that waits for the mount keeps the mount from answering.
 # Where tests fork leaks are not looked for: what another thread holds is lost to
-# a child.
+# a child.  Those are the long ones too, and all is some thirty times slower.
 under_valgrind() {
 	build build-gcc gcc -Dfault_points=true || return
 	local tests forks='^fs/|^cache/(crash|once|split)' err=0
 	tests=$(meson test -C build-gcc --no-rebuild --list 2>/dev/null |
 		sed -n 's/^.* \/ //; /^[a-z]*\/[a-z_]*$/p' | grep -vx -e fs/fs -e fs/ack)
 	valgrind_of full $(grep -vE "$forks" <<<"$tests") || err=$?
-	valgrind_of no $(grep -E "$forks" <<<"$tests") || err=$?
+	CRASH_EVERY=50 ONCE_RUNS=60 MODEL_COUNT=1000 \
+		valgrind_of no $(grep -E "$forks" <<<"$tests") || err=$?
 	return $err
 }
 

@@ -2,7 +2,8 @@
  * The same operations, drawn at random, on a mount and on a directory of the
  * system's own: each must end the same way, and leave the same behind.
  *
- *	test_fs_model [SEED [COUNT]]
+ *	MODEL_SEED=77		repeats a run, whose seed is told
+ *	MODEL_COUNT=60000	so many operations, else 6000
  */
 #include "tests/unit/test.h"
 
@@ -419,12 +420,13 @@ static void a_mount_behaves_as_any_directory(void **state)
 	(void)nftw(mirror, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-	if (argc > 1)
-		plan.seed = strtoull(argv[1], NULL, 10);
-	if (argc > 2)
-		plan.count = atoi(argv[2]);
+	const char *seed = getenv("MODEL_SEED"), *count = getenv("MODEL_COUNT");
+	if (seed != NULL)
+		plan.seed = strtoull(seed, NULL, 10);
+	if (count != NULL)
+		plan.count = atoi(count);
 	const struct CMUnitTest tests[] = {
 		MOUNT_TEST(a_mount_behaves_as_any_directory),
 	};

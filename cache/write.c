@@ -252,8 +252,9 @@ int cache_file_touch(struct cache *c, int64_t message)
 	struct db_conn *conn;
 	bool is_mail = false;
 	int err = logged_touch(c, message);
-	if (err == 0)
-		err = follow_leader(db_reader(c->db), message, &entry);
+	if (err < 0)
+		return err;
+	err = follow_leader(db_reader(c->db), message, &entry);
 	if (err < 0)
 		return err == -ENOENT ? 0 : err; /* open, but without a name */
 	err = change_is_mail(db_reader(c->db), &entry, &is_mail);

@@ -289,9 +289,9 @@ static int apply_void(struct pull *p, const struct remote_change *change)
 	struct void_rows rows;
 	struct cache_entry entry;
 	int found = db_void_find(p->conn, p->folder, change, &entry);
-	int err = found == -ENOENT ? 0 : found;
-	if (err == 0)
-		err = find_void_rows(p, change, &rows);
+	if (found < 0 && found != -ENOENT)
+		return found;
+	int err = find_void_rows(p, change, &rows);
 	if (err < 0)
 		return err;
 	bool is_row = rows.kept.id != 0;

@@ -40,6 +40,11 @@
  */
 #define AWAKE_NS   50000
 #define CROWDED_NS 100000000
+/*
+ * While a delivery waits for the disk, longer: its program does not wake us,
+ * and asks again at once.
+ */
+#define AWAKE_DIRECT_NS 1000000
 
 struct fs {
 	struct ops ops;
@@ -253,7 +258,9 @@ static void *fuse_main(void *arg)
 		if (fds[0].revents)
 			is_busy |= serve(fs, &buf);
 		if (is_busy)
-			awake_until = now_ns() + AWAKE_NS;
+			awake_until = now_ns() + (fs->ops.pendings.direct > 0
+			                                  ? AWAKE_DIRECT_NS
+			                                  : AWAKE_NS);
 	}
 	free(buf.mem);
 	if (!fs->is_stopping)

@@ -445,7 +445,7 @@ static void sync_soon(fuse_req_t req, const struct inode *node, int64_t message)
 	struct cache *c = ops_cache(req, node);
 	struct pending *p =
 		pending_new(&ops_of(req)->pendings, req, 0, c, ops_err_resume);
-	p->is_direct = true;
+	pending_direct(p);
 	int n = cache_file_sync(c, message, pending_done, p, &p->wait);
 	if (n == 0)
 		return;

@@ -137,7 +137,7 @@ static int rename_file(fuse_req_t req, const struct tree_found *from,
 	struct cache *c = ops_cache(req, to_dir);
 	struct pending *p =
 		pending_new(&ops->pendings, req, 0, c, ops_err_resume);
-	p->is_direct = true;
+	pending_direct(p);
 	open_settle(&ops->open, tree_number(&ops->tree, &from->node));
 	int n = cache_rename(c, &from->entry, &given.name,
 	                     over ? &over->entry : NULL, pending_done, p,

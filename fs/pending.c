@@ -73,6 +73,7 @@ static void unlink_pending(struct pending *p)
 		p->prev->next = p->next;
 	else
 		p->set->waiting = p->next;
+	p->set->direct -= p->is_direct;
 	if (p->req)
 		fuse_req_interrupt_func(p->req, NULL, NULL);
 }
@@ -82,6 +83,12 @@ static void release(struct pending *p)
 	free(p->name);
 	free(p->old);
 	free(p);
+}
+
+void pending_direct(struct pending *p)
+{
+	p->is_direct = true;
+	p->set->direct++;
 }
 
 void pending_free(struct pending *p)
@@ -99,8 +106,6 @@ void pending_done(void *arg, int err, const struct cache_body *body)
 		p->body = *body;
 	bool is_direct = p->is_direct;
 	if (is_direct) {
-		/* Who is answered may soon ask again. */
-		wake_signal(set->wake);
 		fuse_req_interrupt_func(p->req, NULL, NULL);
 		p->resume(p);
 		p->req = NULL;

@@ -31,10 +31,7 @@ struct pending {
 	struct cache *cache; /* borrowed: the caches outlive the mount */
 	struct cache_wait *wait;
 	bool is_interrupted;
-	/*
-	 * The answer needs nothing of the fuse thread's: whoever ends the wait
-	 * gives it, and that thread need not be woken.
-	 */
+	/* Whoever ends the wait answers, and the fuse thread is not woken. */
 	bool is_direct;
 
 	fuse_ino_t ino;
@@ -53,6 +50,7 @@ struct pendings {
 	struct wake *wake; /* borrowed from struct fs: ends its poll */
 	struct pending *waiting;
 	bool has_interrupted;
+	unsigned direct; /* of those that wait */
 
 	pthread_mutex_t lock;
 	struct pending *done, **done_tail; /* guarded by lock; oldest first */
@@ -71,6 +69,8 @@ struct pending *pending_new(struct pendings *set, fuse_req_t req,
                             fuse_ino_t ino, struct cache *cache,
                             pending_resume *resume);
 void pending_free(struct pending *p);
+/* Its answer needs nothing of the fuse thread's. */
+void pending_direct(struct pending *p);
 
 /* A cache_done; arg is the pending.  Runs in the cache's threads. */
 void pending_done(void *arg, int err, const struct cache_body *body);

@@ -23,7 +23,7 @@
 #define WRITER_CACHE_KIB 16384
 
 /* Worth the fsyncs of a checkpoint, and worth a pause.  Pages in the log. */
-#define CHECKPOINT_MIN  4096
+#define CHECKPOINT_MIN  1024
 #define CHECKPOINT_BUSY (16 * 1024)
 #define PAGE_SIZE       4096 /* SQLite's, unless told otherwise */
 
@@ -189,6 +189,14 @@ int db_commit(struct db_conn *conn)
 	(void)FAULT("db-committed");
 	(void)pthread_mutex_unlock(&db->lock);
 	return 0;
+}
+
+int64_t db_id_ahead(struct db *db)
+{
+	(void)pthread_mutex_lock(&db->lock);
+	int64_t id = db->next_id++;
+	(void)pthread_mutex_unlock(&db->lock);
+	return id;
 }
 
 int db_sync(struct db *db, const char *name)

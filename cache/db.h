@@ -247,6 +247,8 @@ int db_entry_drop(struct db_conn *conn, const struct cache_entry *entry);
 
 /* A number for a new message, entry or both. */
 int64_t db_id_new(struct db_conn *conn);
+/* The same outside transactions: the next commit saves it. */
+int64_t db_id_ahead(struct db *db);
 /* A message whose data is a kept file. */
 int db_message_keep(struct db_conn *conn, int64_t id, int64_t folder);
 /* It is kept from now on; or not any more, but cached: size bytes. */

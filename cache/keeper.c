@@ -119,6 +119,7 @@ static void *keeper_main(void *arg)
 			db_checkpoint(k->cache->db, false);
 		else
 			do_all(k, &tasks);
+		file_prepare(k->cache->files, k->cache->db);
 		(void)pthread_mutex_lock(&k->lock);
 	}
 	(void)pthread_mutex_unlock(&k->lock);

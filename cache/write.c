@@ -58,6 +58,16 @@ static void fill_to(struct cache_entry *entry, const struct cache_name *name)
 	(void)snprintf(entry->info, sizeof(entry->info), "%s", name->info);
 }
 
+static int make_file(struct cache *c, struct db_conn *conn, mode_t mode,
+                     uid_t uid, gid_t gid, int64_t *id_out, int *fd_out)
+{
+	int err = file_take(c->files, mode, uid, gid, id_out, fd_out);
+	if (err != -ENOENT)
+		return err;
+	*id_out = db_id_new(conn);
+	return file_create(c->files, *id_out, mode, uid, gid, fd_out);
+}
+
 static int create_entry(struct cache *c, struct db_conn *conn,
                         struct cache_entry *entry, mode_t mode, uid_t uid,
                         gid_t gid, int *fd_out)
@@ -70,8 +80,7 @@ static int create_entry(struct cache *c, struct db_conn *conn,
 		return err;
 	if (entry->place != CACHE_TOP && !(folder.places & 1u << entry->place))
 		return -ENOENT;
-	entry->id = db_id_new(conn);
-	err = file_create(c->files, entry->id, mode, uid, gid, fd_out);
+	err = make_file(c, conn, mode, uid, gid, &entry->id, fd_out);
 	entry->message.id = entry->id;
 	entry->message.received_at = clock_wall_ns() / 1000000000;
 	entry->identity = (uint64_t)-entry->id;

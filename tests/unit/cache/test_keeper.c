@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cache/logged.h"
@@ -14,14 +15,15 @@
 #include "util/cleanup.h"
 #include "util/mem.h"
 
-/* The points about syncs passed since the last time, in order. */
-static void assert_points(const char *path, const char *expected)
+/* The points with that in their names passed since the last time, in order. */
+static void assert_points(const char *path, const char *part,
+                          const char *expected)
 {
 	char line[64], all[512] = "";
 	FILE *log = fopen(path, "r");
 	while (log != NULL && fgets(line, sizeof(line), log) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
-		if (strstr(line, "-sync") == NULL)
+		if (strstr(line, part) == NULL)
 			continue;
 		(void)strncat(all, line, sizeof(all) - strlen(all) - 2);
 		(void)strncat(all, " ", 2);
@@ -86,24 +88,68 @@ static void each_thing_is_synced_once(void **state)
 	struct cache_name new = { inbox, CACHE_NEW, "1", "", 0 };
 	struct cache_entry entry = write_file(rig, &tmp, 5000);
 	sync_file(rig, &entry);
-	assert_points(log, "");
+	assert_points(log, "-sync", "");
 	name_it(rig, &entry, &new);
-	assert_points(log, "db-sync db-synced ");
+	assert_points(log, "-sync", "db-sync db-synced ");
 
 	/* Of a large one, one after the other. */
 	tmp.base = new.base = "2";
 	entry = write_file(rig, &tmp, LOGGED_BODY_MAX + 1);
 	sync_file(rig, &entry);
-	assert_points(log, "");
+	assert_points(log, "-sync", "");
 	name_it(rig, &entry, &new);
-	assert_points(log, "file-sync file-synced db-sync db-synced ");
+	assert_points(log, "-sync", "file-sync file-synced db-sync db-synced ");
 
 	/* Beside the mail, a name lasts. */
 	struct cache_name top = { inbox, CACHE_TOP, "index", "", 0 };
 	entry = write_file(rig, &top, 5);
 	sync_file(rig, &entry);
-	assert_points(log, "file-sync file-synced db-sync db-synced ");
+	assert_points(log, "-sync", "file-sync file-synced db-sync db-synced ");
 	(void)unsetenv("MAILMOUNT_FAULT_LOG");
+}
+
+static int count_files(const struct rig *rig)
+{
+	auto_free char *command =
+		xasprintf("find %s/files -type f | wc -l", rig->state_dir);
+	FILE *out = popen(command, "r");
+	int count = -1;
+	assert_non_null(out);
+	assert_int_equal(fscanf(out, "%d", &count), 1);
+	(void)pclose(out);
+	return count;
+}
+
+static void a_file_is_made_ahead_and_is_new(void **state)
+{
+	struct rig *rig = *state;
+	struct cache_message message;
+	rig_start(rig, 1);
+	int64_t inbox = rig_listed(rig, "INBOX");
+	auto_free char *log = xasprintf("%s/points", rig->cache_dir);
+	struct cache_name tmp = { inbox, CACHE_TMP, "1", "", 0 };
+	struct cache_name new = { inbox, CACHE_NEW, "1", "", 0 };
+	(void)setenv("MAILMOUNT_FAULT_LOG", log, 1);
+	struct cache_entry entry = write_file(rig, &tmp, 5);
+	assert_points(log, "file-", "file-create ");
+	name_it(rig, &entry, &new);
+	/* What the keeper does behind its answer is done when it answers again. */
+	sync_file(rig, &entry);
+	time_t before = time(NULL);
+	tmp.base = "2";
+	(void)unlink(log);
+	entry = write_file(rig, &tmp, 5);
+	assert_points(log, "file-", "file-take ");
+	(void)unsetenv("MAILMOUNT_FAULT_LOG");
+	assert_int_equal(cache_message_get(rig->cache, entry.id, &message), 0);
+	assert_int_equal(message.size, 5);
+	assert_int_equal(message.mode, 0600);
+	assert_true(message.mtime.tv_sec >= before - 1);
+	/* Those that are not used go at the next start. */
+	rig_close(rig);
+	assert_true(count_files(rig) > 2);
+	rig_open(rig);
+	assert_int_equal(count_files(rig), 2);
 }
 
 static void what_cannot_be_synced_stays_in_the_log(void **state)
@@ -141,6 +187,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_thing_is_synced_once,
+		                                rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(a_file_is_made_ahead_and_is_new,
 		                                rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(
 			what_cannot_be_synced_stays_in_the_log, rig_setup,

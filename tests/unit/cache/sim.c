@@ -167,6 +167,7 @@ static void deliver(struct sim_run *r)
 	item.folder = (int)sim_draw(s, SIM_FOLDERS);
 	(void)snprintf(item.base, sizeof(item.base), "%d.%d", s->step, slot);
 	sim_body(item.token, body);
+	s->given[item.token]++;
 	begin_deed(s, SIM_DELIVER, slot, &item);
 	end_deed(s, hand_deliver(&r->hand, sim_folder(r, item.folder),
 	                         item.base, body));
@@ -297,14 +298,30 @@ static bool find_there(struct sim_run *r, const struct sim_item *item,
 	return false;
 }
 
+/* Is it not known yet what became of something sent? */
+static bool is_any_sent(struct sim_run *r)
+{
+	struct journal_row row;
+	struct db_conn *conn;
+	if (db_begin(r->rig.cache->db, &conn) < 0)
+		sim_fail(r->sim, "cannot read the journal");
+	bool is_any = journal_next(conn, JOURNAL_SENT, 0, &row) == 0;
+	db_rollback(conn);
+	return is_any;
+}
+
 /* And back: nobody need have seen it elsewhere. */
 static void another_moves(struct sim_run *r)
 {
 	struct sim *s = r->sim;
 	struct sim_item *item = pick_item(s);
 	struct fake_view v;
-	/* Of several that are alike, any may be what we look for. */
+	/*
+	 * Of several that are alike, any may be what we look for; also one that
+	 * the user has removed since.
+	 */
 	if (item == NULL || s->copies[item->token] != 1 ||
+	    (s->given[item->token] > 1 && is_any_sent(r)) ||
 	    !find_there(r, item, &v))
 		return;
 	const char *home = sim_folders[item->folder];

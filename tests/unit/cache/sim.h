@@ -40,6 +40,7 @@ struct sim {
 	int copies[SIM_TOKENS]; /* that the server is to have in the end */
 	int late[SIM_TOKENS]; /* that it may have besides, where it may be late */
 	int torn; /* the same of any token, of moves that were cut in two */
+	int given[SIM_TOKENS]; /* deliveries of that text */
 	int tokens;
 	bool is_adopted[SIM_TOKENS]; /* another's message that the user has */
 	/* Under way: whether it was done shows on the disk. */

@@ -6,7 +6,9 @@
  * the server takes very late may be there once more, if the copy that we knew
  * was removed, moved or edited: see settle_twin.c.  And where a move was cut
  * between copy and removal, what it came from may stay if its mailbox is
- * numbered anew before we look.
+ * numbered anew before we look.  Nor does another client move one of two
+ * messages of the same text while a move of the other is not known yet: which
+ * is which nobody can tell.
  *
  * A run is a seed; sim.c does its steps.  It works in a process of its own,
  * which fault points kill; the next goes on with what is on disk.  The server

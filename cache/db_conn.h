@@ -202,6 +202,24 @@ static inline int64_t db_dir(int64_t folder, enum cache_place place)
 	return folder * 4 + (int64_t)place;
 }
 
+#define NS_PER_S INT64_C(1000000000)
+
+/* Times as columns have them: nanoseconds since 1970, also before. */
+static inline int64_t db_ns(struct timespec t)
+{
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static inline struct timespec db_time(int64_t ns)
+{
+	struct timespec t = { ns / NS_PER_S, ns % NS_PER_S };
+	if (t.tv_nsec < 0) {
+		t.tv_nsec += NS_PER_S;
+		t.tv_sec--;
+	}
+	return t;
+}
+
 /* The entry in a row of ENTRY_COLUMNS. */
 void db_fill_entry(sqlite3_stmt *s, struct cache_entry *out);
 /* The first seven columns of it: all that a name is made of but the date. */

@@ -3,23 +3,12 @@
 #include <errno.h>
 #include <string.h>
 
-#define NS_PER_S     INT64_C(1000000000)
 #define MODE_DEFAULT 0600
 
 /*
  * A place of a folder is one directory, and one number, db_dir(): entries of
  * it are neighbours in the table, in the order of their ids.
  */
-
-static struct timespec time_of(int64_t ns)
-{
-	struct timespec t = { ns / NS_PER_S, ns % NS_PER_S };
-	if (t.tv_nsec < 0) {
-		t.tv_nsec += NS_PER_S;
-		t.tv_sec--;
-	}
-	return t;
-}
 
 /* A column of what a program may have set, or what holds until then. */
 static int64_t column_or(sqlite3_stmt *s, int column, int64_t otherwise)
@@ -46,8 +35,8 @@ static void fill_message(sqlite3_stmt *s, int at, struct cache_message *out)
 	out->uid = (uid_t)column_or(s, at + 8, -1);
 	out->gid = (gid_t)column_or(s, at + 9, -1);
 	int64_t received_ns = out->received_at * NS_PER_S;
-	out->mtime = time_of(column_or(s, at + 10, received_ns));
-	out->ctime = time_of(column_or(s, at + 11, received_ns));
+	out->mtime = db_time(column_or(s, at + 10, received_ns));
+	out->ctime = db_time(column_or(s, at + 11, received_ns));
 }
 
 #define MESSAGE_AT 8

@@ -6,16 +6,13 @@
 #include <errno.h>
 #include <string.h>
 
-#define NS_PER_S 1000000000
-
 int db_logged_add(struct db_conn *conn, const struct cache_message *message,
                   const void *bytes)
 {
-	sqlite3_stmt *s = db_query(conn, SQL_LOGGED_ADD, "iiiii", message->id,
-	                           (int64_t)message->mode,
-	                           (int64_t)message->uid, (int64_t)message->gid,
-	                           message->mtime.tv_sec * NS_PER_S +
-	                                   message->mtime.tv_nsec);
+	sqlite3_stmt *s =
+		db_query(conn, SQL_LOGGED_ADD, "iiiii", message->id,
+	                 (int64_t)message->mode, (int64_t)message->uid,
+	                 (int64_t)message->gid, db_ns(message->mtime));
 	if (s != NULL)
 		(void)sqlite3_bind_blob64(s, 6, bytes, message->size,
 		                          SQLITE_STATIC);
@@ -32,13 +29,12 @@ bool db_logged_has(struct db_conn *conn, int64_t message)
 
 static void fill(sqlite3_stmt *s, struct cache_message *out)
 {
-	int64_t mtime_ns = sqlite3_column_int64(s, 4);
 	*out = (struct cache_message){
 		.id = sqlite3_column_int64(s, 0),
 		.mode = (mode_t)sqlite3_column_int64(s, 1),
 		.uid = (uid_t)sqlite3_column_int64(s, 2),
 		.gid = (gid_t)sqlite3_column_int64(s, 3),
-		.mtime = { mtime_ns / NS_PER_S, mtime_ns % NS_PER_S },
+		.mtime = db_time(sqlite3_column_int64(s, 4)),
 	};
 }
 

@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define NS_PER_S INT64_C(1000000000)
-
 int db_entry_link(struct db_conn *conn, int64_t message, int64_t after,
                   struct cache_entry *out)
 {
@@ -252,17 +250,12 @@ int db_message_set_kept(struct db_conn *conn, int64_t id, bool is_kept,
 	return db_run(conn, s);
 }
 
-static int64_t ns_of(struct timespec t)
-{
-	return t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
 int db_message_set(struct db_conn *conn, const struct cache_message *m)
 {
 	sqlite3_stmt *s =
 		db_query(conn, SQL_MESSAGE_SET, "iiiiiii", m->id,
 	                 m->received_at, (int64_t)m->mode, (int64_t)m->uid,
-	                 (int64_t)m->gid, ns_of(m->mtime), ns_of(m->ctime));
+	                 (int64_t)m->gid, db_ns(m->mtime), db_ns(m->ctime));
 	if (s != NULL && m->uid == (uid_t)-1)
 		(void)sqlite3_bind_null(s, 4);
 	if (s != NULL && m->gid == (gid_t)-1)

@@ -83,7 +83,7 @@ static void mode_owner_and_time_are_as_they_were(void **state)
 	struct cache_name tmp = { inbox(h), CACHE_TMP, "a", "", 0 };
 	struct cache_name new = { inbox(h), CACHE_NEW, "a", "", 0 };
 	struct cache_entry e;
-	struct cache_message m = { .mtime = { 1234567, 89 } };
+	struct cache_message m = { .mtime = { -1234567, 89 } };
 	int fd;
 	assert_int_equal(cache_file_create(c, &tmp, 0640, getuid(), 7, &e, &fd),
 	                 0);
@@ -101,7 +101,7 @@ static void mode_owner_and_time_are_as_they_were(void **state)
 	assert_int_equal(m.mode, 0640);
 	assert_int_equal(m.uid, was.uid);
 	assert_int_equal(m.gid, was.gid);
-	assert_int_equal(m.mtime.tv_sec, 1234567);
+	assert_int_equal(m.mtime.tv_sec, -1234567);
 	assert_int_equal(m.mtime.tv_nsec, 89);
 }
 

@@ -364,7 +364,10 @@ int cache_file_room(int fd, uint64_t bytes);
 int cache_file_touch(struct cache *c, int64_t message);
 /* A descriptor of create or edit was closed. */
 void cache_file_release(struct cache *c, int64_t message);
-/* Data, names but one in tmp/, and attributes; 0: of everything but data. */
+/*
+ * A message's data, names and attributes; message 0: names, of the account.
+ * Nothing of one that has but a name in tmp/: 1.
+ */
 int cache_file_sync(struct cache *c, int64_t message, cache_done *done,
                     void *arg, struct cache_wait **wait_out);
 

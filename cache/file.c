@@ -218,6 +218,16 @@ static int dress(int fd, const char *path, mode_t mode, uid_t uid, gid_t gid)
 	return err;
 }
 
+/* Returns a descriptor, or -errno. */
+static int make_empty(const char *path)
+{
+	/* One with this number can only be left of a transaction that died. */
+	(void)unlink(path);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	              0600);
+	return fd < 0 ? -errno : fd;
+}
+
 int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
                 gid_t gid, int *fd_out)
 {
@@ -225,14 +235,10 @@ int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
 	if (err < 0)
 		return err;
 	auto_free char *path = file_path(store, id);
-	/* One with this number can only be left of a transaction that died. */
-	(void)unlink(path);
 	(void)file_touch(store, id);
-	auto_fd int fd =
-		open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-	             0600);
+	auto_fd int fd = make_empty(path);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = dress(fd, path, mode, uid, gid);
 	if (err < 0)
 		return err;
@@ -283,10 +289,7 @@ void file_prepare(struct file_store *store, struct db *db)
 		return;
 	int64_t id = db_id_ahead(db);
 	auto_free char *path = file_path(store, id);
-	(void)unlink(path);
-	auto_fd int fd =
-		open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-	             0600);
+	auto_fd int fd = make_empty(path);
 	/* Without it, a file is made when it is needed. */
 	if (fd < 0)
 		return;

@@ -7,8 +7,8 @@
 #include "cache/core.h"
 
 /*
- * The thread that makes changes last: it syncs a delivery's data, commits its
- * name, and syncs the log, once for all that wait.
+ * The thread that makes changes last: it commits a delivery's name, with its
+ * data or after that was synced, and syncs the log, once for all that wait.
  */
 struct keeper;
 

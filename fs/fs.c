@@ -1,8 +1,11 @@
 /*
  * Two threads.  The fuse thread polls the kernel and a wake descriptor, by
  * which the cache's threads hand back what was waited for and fs_close() ends
- * it: so it can be stopped even when the kernel has nothing to say, as when
- * another mount namespace keeps a copy of the mount.  The other is notify's.
+ * it.  The other is notify's.
+ *
+ * When the mount is taken away the kernel says so only after its last user has
+ * gone: an open file, or a copy of the mount in another namespace, as every
+ * container has.  So the fuse thread looks at the table of mounts as well.
  *
  * End: notify stops while the fuse thread still answers (notify.h), then the
  * fuse thread, then what is still owed is answered, then the mount goes.
@@ -18,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fs/mount.h"
 #include "fs/notify.h"
@@ -56,7 +60,10 @@ struct fs {
 	struct wake wake; /* to the fuse thread */
 	struct wake end;  /* from it: the mount was taken away */
 	atomic_bool is_stopping;
+	dev_t device;
+	int mount_table; /* or -1 */
 	bool is_mounted;
+	bool is_detached; /* its path is another's now */
 	bool is_started;
 	pthread_t thread;
 };
@@ -181,6 +188,7 @@ int fs_open(const struct fs_config *config, struct fs **fs_out, char **why_out)
 	struct fs *fs = xmalloc(sizeof(*fs));
 	fs->wake.fd = -1;
 	fs->end.fd = -1;
+	fs->mount_table = -1;
 	pendings_init(&fs->ops.pendings, &fs->wake);
 	int err = open_steps(fs, config, why_out);
 	if (err < 0) {
@@ -189,7 +197,12 @@ int fs_open(const struct fs_config *config, struct fs **fs_out, char **why_out)
 	}
 	fs->ops.session = fs->session;
 	tree_init(&fs->ops.tree, config);
-	fs->replay = replay_new(fs->path, &fs->ops.tree);
+	fs->mount_table = mount_table_open();
+	fs->device = mount_device(fs->path);
+	if (fs->device == 0)
+		log_warn("%s: those who watch it are not told: %s", fs->path,
+		         strerror(errno));
+	fs->replay = replay_new(fs->path, fs->device, &fs->ops.tree);
 	where_init(&fs->where, &fs->wake);
 	const struct notify_config told = {
 		.session = fs->session,
@@ -217,6 +230,15 @@ static bool serve(struct fs *fs, struct fuse_buf *buf)
 	return n > 0;
 }
 
+/* Something was mounted or unmounted. */
+static void look_at_mounts(struct fs *fs)
+{
+	if (fs->device == 0 || mount_table_has(fs->mount_table, fs->device))
+		return;
+	fs->is_detached = true;
+	fuse_session_exit(fs->session);
+}
+
 static int64_t now_ns(void)
 {
 	struct timespec ts;
@@ -239,12 +261,13 @@ static void *fuse_main(void *arg)
 	struct pollfd fds[] = {
 		{ .fd = fuse_session_fd(fs->session), .events = POLLIN },
 		{ .fd = wake_fd(&fs->wake), .events = POLLIN },
+		{ .fd = fs->mount_table, .events = POLLPRI },
 	};
 	int64_t awake_until = 0, crowded_until = 0;
 	while (!fs->is_stopping && !fuse_session_exited(fs->session)) {
 		int64_t now = now_ns();
 		bool is_awake = now < awake_until && now >= crowded_until;
-		int n = poll(fds, 2, is_awake ? 0 : -1);
+		int n = poll(fds, 3, is_awake ? 0 : -1);
 		if (n == 0 && yield_ns() > AWAKE_NS)
 			crowded_until = now + CROWDED_NS;
 		if (n <= 0)
@@ -257,6 +280,8 @@ static void *fuse_main(void *arg)
 		bool is_busy = fds[1].revents != 0;
 		if (fds[0].revents)
 			is_busy |= serve(fs, &buf);
+		if (fds[2].revents)
+			look_at_mounts(fs);
 		if (is_busy)
 			awake_until = now_ns() + (fs->ops.pendings.direct > 0
 			                                  ? AWAKE_DIRECT_NS
@@ -287,6 +312,20 @@ int fs_end_fd(const struct fs *fs)
 	return wake_fd(&fs->end);
 }
 
+/*
+ * libfuse would unmount whatever is at the path by now, unless its descriptor
+ * says POLLERR, as does a pipe nobody reads.
+ */
+static void keep_path(struct fs *fs)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	(void)close(ends[0]);
+	(void)dup2(ends[1], fuse_session_fd(fs->session));
+	(void)close(ends[1]);
+}
+
 void fs_close(struct fs *fs)
 {
 	if (!fs)
@@ -299,6 +338,8 @@ void fs_close(struct fs *fs)
 		(void)pthread_join(fs->thread, NULL);
 	}
 	pendings_resume(&fs->ops.pendings);
+	if (fs->is_detached)
+		keep_path(fs);
 	if (fs->is_mounted)
 		fuse_session_unmount(fs->session);
 	if (fs->session)
@@ -316,6 +357,8 @@ void fs_close(struct fs *fs)
 	tree_release(&fs->ops.tree);
 	wake_release(&fs->wake);
 	wake_release(&fs->end);
+	if (fs->mount_table >= 0)
+		(void)close(fs->mount_table);
 	free(fs->path);
 	free(fs);
 }

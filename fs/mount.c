@@ -11,7 +11,9 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/mem.h"
@@ -99,10 +101,43 @@ bool mount_is_listed(int fd, const char *path)
 	return is_ours;
 }
 
+int mount_table_open(void)
+{
+	return open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+}
+
 bool mount_is_ours(const char *path)
 {
-	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	int fd = mount_table_open();
 	return fd >= 0 && mount_is_listed(fd, path);
+}
+
+dev_t mount_device(const char *path)
+{
+	struct statx st;
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+		return 0;
+	return makedev(st.stx_dev_major, st.stx_dev_minor);
+}
+
+bool mount_table_has(int fd, dev_t device)
+{
+	auto_fd int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0 || lseek(copy, 0, SEEK_SET) < 0)
+		return true;
+	FILE *file = fdopen(copy, "r");
+	if (!file)
+		return true;
+	(void)take_fd(&copy);
+	auto_free char *line = NULL;
+	size_t size = 0;
+	bool is_there = false;
+	unsigned major, minor;
+	while (!is_there && getline(&line, &size, file) > 0)
+		is_there = sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2 &&
+		           makedev(major, minor) == device;
+	(void)fclose(file);
+	return is_there;
 }
 
 int mount_detach(const char *path)

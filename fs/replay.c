@@ -1,11 +1,8 @@
 #include "fs/replay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "util/log.h"
 #include "util/mem.h"
@@ -20,18 +17,12 @@ struct replay {
 	struct replay_op op; /* guarded by lock */
 };
 
-struct replay *replay_new(const char *mountpoint, struct tree *tree)
+struct replay *replay_new(const char *mountpoint, dev_t device,
+                          struct tree *tree)
 {
 	struct replay *r = xmalloc(sizeof(*r));
-	struct statx st = { .stx_dev_major = 0 };
-	/* The daemon, which does not answer yet, is asked nothing. */
-	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC, STATX_TYPE, &st) <
-	    0)
-		log_warn("%s: those who watch it are not told: %s", mountpoint,
-		         strerror(errno));
 	r->tree = tree;
-	injector_init(&r->injector, mountpoint,
-	              makedev(st.stx_dev_major, st.stx_dev_minor));
+	injector_init(&r->injector, mountpoint, device);
 	(void)pthread_mutex_init(&r->lock, NULL);
 	return r;
 }

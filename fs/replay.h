@@ -31,8 +31,12 @@ struct replay_op {
 	bool is_certain;
 };
 
-/* mountpoint: absolute; borrowed.  tree: borrowed, of the fuse thread. */
-struct replay *replay_new(const char *mountpoint, struct tree *tree);
+/*
+ * mountpoint: absolute; borrowed.  device: the mount's.  tree: borrowed, of the
+ * fuse thread.
+ */
+struct replay *replay_new(const char *mountpoint, dev_t device,
+                          struct tree *tree);
 void replay_free(struct replay *r);
 
 /*

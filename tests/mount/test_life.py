@@ -3,9 +3,11 @@ import os
 import shutil
 import sqlite3
 import stat
+import subprocess
 import time
 
 import pytest
+from daemon import PROGRAM, Folder, mounts
 from servers import process
 from servers.client import Client, lf
 from servers.corpus import HEAD
@@ -57,6 +59,65 @@ def test_background_and_unmount(mail, messages):
     assert mail.command("-u", mail.mount).returncode == 0
     process.wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "its end")
     assert os.listdir(mail.mount) == []
+
+
+@pytest.fixture
+def volume(mail):
+    """The mountpoint is one already: a disk of its own."""
+    if not process.is_root():
+        pytest.skip("only root can mount a volume")
+    subprocess.run(["mount", "-t", "tmpfs", "volume", mail.mount], check=True)
+    (mail.mount / "below").touch()
+    yield
+    mail.unmount()
+
+
+@pytest.mark.parametrize("command", [
+    [PROGRAM, "-u"], ["umount", "--lazy"], ["fusermount3", "-u", "-z"]])
+def test_it_ends_though_a_container_has_a_copy(mail, volume, command):
+    mail.start()
+    process.wait_until(lambda: len(mounts(mail.mount)) == 2, "the mount")
+    copy = subprocess.Popen(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+         f"echo; read _; ls {mail.mount}"], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert copy.stdout.readline() == "\n"
+    subprocess.run([*command, mail.mount], check=True, env=mail.environment)
+    assert mail.process.wait(5) == os.EX_OK
+    assert "unmounted" in mail.log_text()
+    assert os.listdir(mail.mount) == ["below"]
+    _, told = copy.communicate("\n", timeout=5)
+    assert "Transport endpoint is not connected" in told
+
+
+def test_it_ends_though_a_program_is_in_it(mail, messages):
+    messages(1)
+    mail.start()
+    [path] = mail.folder().files()
+    with path.open("rb") as file:
+        assert mail.command("-u", mail.mount).returncode == os.EX_OK
+        assert mail.process.wait(5) == os.EX_OK
+        with pytest.raises(OSError):
+            file.read()
+
+
+def test_other_mounts_come_and_go(mail, messages):
+    messages(1)
+    mail.start()
+    if not process.is_root():
+        pytest.skip("only root can mount")
+    for _ in range(20):
+        subprocess.run(["mount", "-t", "tmpfs", "other", mail.base / "home"],
+                       check=True)
+        subprocess.run(["umount", mail.base / "home"], check=True)
+    moved = mail.base / "moved"
+    moved.mkdir()
+    subprocess.run(["mount", "--bind", mail.mount, moved], check=True)
+    subprocess.run(["umount", mail.mount], check=True)
+    assert len(Folder(moved / "INBOX").files()) == 1
+    assert mail.process.poll() is None
+    subprocess.run(["umount", moved], check=True)
+    assert mail.process.wait(5) == os.EX_OK
 
 
 def test_status_and_check(mail, messages):

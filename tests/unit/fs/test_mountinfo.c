@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "fs/mount.h"
+#include "util/cleanup.h"
 
 static const char LIST[] =
 	"22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n"
@@ -17,12 +19,17 @@ static const char LIST[] =
 	"45 22 0:55 / /m/short\n"
 	"46\n";
 
-static bool is_listed(const char *path)
+static int open_list(void)
 {
 	int fd = memfd_create("mountinfo", MFD_CLOEXEC);
 	assert_int_equal(pwrite(fd, LIST, sizeof(LIST) - 1, 0),
 	                 sizeof(LIST) - 1);
-	return mount_is_listed(fd, path);
+	return fd;
+}
+
+static bool is_listed(const char *path)
+{
+	return mount_is_listed(open_list(), path);
 }
 
 static void only_the_topmost_mount_counts(void **state)
@@ -36,10 +43,22 @@ static void only_the_topmost_mount_counts(void **state)
 	assert_false(is_listed("/m/ours/"));
 }
 
+static void a_device_may_be_mounted_anywhere(void **state)
+{
+	auto_fd int fd = open_list();
+	for (int i = 0; i < 2; i++) {
+		assert_true(mount_table_has(fd, makedev(0, 50)));
+		assert_true(mount_table_has(fd, makedev(0, 53)));
+		assert_false(mount_table_has(fd, makedev(50, 0)));
+		assert_false(mount_table_has(fd, makedev(0, 56)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_the_topmost_mount_counts),
+		cmocka_unit_test(a_device_may_be_mounted_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,12 +61,12 @@ static int open_parts(struct cache *c, const struct cache_config *config,
 	if (err == 0)
 		err = file_store_open(config->state_dir, c->db, &c->files);
 	if (err == 0)
-		err = logged_restart(c);
+		err = logged_restart(c, why_out);
 	if (err == 0)
 		err = restart(c);
 	if (err == 0)
 		err = keeper_new(c, &c->keeper);
-	if (err < 0)
+	if (err < 0 && *why_out == NULL)
 		*why_out =
 			xasprintf("cannot read the index: %s", strerror(-err));
 	return err;

@@ -207,14 +207,12 @@ void file_end_watch(struct file_store *store, bool lasts)
 /* A new file has the attributes that were asked for, or no name. */
 static int dress(int fd, const char *path, mode_t mode, uid_t uid, gid_t gid)
 {
-	int err = home_room(fd, 0);
 	bool is_other = uid != geteuid() || gid != getegid();
-	if (err == 0 &&
-	    ((is_other && fchown(fd, uid, gid) < 0 && geteuid() == 0) ||
-	     fchmod(fd, mode & 07777) < 0))
-		err = -errno;
-	if (err < 0)
-		(void)unlink(path);
+	if ((!is_other || fchown(fd, uid, gid) == 0 || geteuid() != 0) &&
+	    fchmod(fd, mode & 07777) == 0)
+		return 0;
+	int err = -errno;
+	(void)unlink(path);
 	return err;
 }
 
@@ -228,8 +226,9 @@ static int make_empty(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
-                gid_t gid, int *fd_out)
+/* Even of the room that is left for the journal. */
+static int make_file(struct file_store *store, int64_t id, mode_t mode,
+                     uid_t uid, gid_t gid, int *fd_out)
 {
 	int err = FAULT("file-create");
 	if (err < 0)
@@ -242,6 +241,22 @@ int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
 	err = dress(fd, path, mode, uid, gid);
 	if (err < 0)
 		return err;
+	*fd_out = take_fd(&fd);
+	return 0;
+}
+
+int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
+                gid_t gid, int *fd_out)
+{
+	auto_fd int fd = -1;
+	int err = make_file(store, id, mode, uid, gid, &fd);
+	if (err < 0)
+		return err;
+	err = home_room(fd, 0);
+	if (err < 0) {
+		file_remove(store, id);
+		return err;
+	}
 	*fd_out = take_fd(&fd);
 	return 0;
 }
@@ -272,7 +287,9 @@ int file_take(struct file_store *store, mode_t mode, uid_t uid, gid_t gid,
 	/* It begins now. */
 	if (fd < 0 || futimens(fd, NULL) < 0)
 		return -errno;
-	err = dress(fd, path, mode, uid, gid);
+	err = home_room(fd, 0);
+	if (err == 0)
+		err = dress(fd, path, mode, uid, gid);
 	if (err < 0)
 		return err;
 	*id_out = id;
@@ -509,8 +526,8 @@ int file_restore(struct file_store *store, const struct cache_message *message,
 	if (found >= 0 && has_bytes(found, bytes, message->size))
 		return 0;
 	auto_fd int fd = -1;
-	int err = file_create(store, message->id, message->mode, message->uid,
-	                      message->gid, &fd);
+	int err = make_file(store, message->id, message->mode, message->uid,
+	                    message->gid, &fd);
 	if (err < 0)
 		return err;
 	ssize_t n = pwrite(fd, bytes, message->size, 0);

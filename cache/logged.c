@@ -208,7 +208,7 @@ int logged_touch(struct cache *c, int64_t message)
 	return db_commit(conn);
 }
 
-int logged_restart(struct cache *c)
+int logged_restart(struct cache *c, char **why_out)
 {
 	struct db_conn *reader = db_reader(c->db);
 	struct cache_message m = { .id = 0 }, now;
@@ -221,8 +221,12 @@ int logged_restart(struct cache *c)
 		if (db_message_get(reader, m.id, &now) < 0 || !now.is_kept)
 			continue;
 		err = file_restore(c->files, &m, bytes);
-		if (err < 0)
+		if (err < 0) {
+			*why_out = xasprintf("cannot write again what a power "
+			                     "cut took of a delivery: %s",
+			                     strerror(-err));
 			break;
+		}
 		restored += err;
 	}
 	free(bytes);

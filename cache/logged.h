@@ -42,7 +42,10 @@ void logged_settle(struct logged *l);
 /* The file is about to change.  Any thread that holds no transaction. */
 int logged_touch(struct cache *c, int64_t message);
 
-/* At a start: write again what a power cut left of the files. */
-int logged_restart(struct cache *c);
+/*
+ * At a start: write again what a power cut left of the files.  Where that
+ * fails, *why_out tells, to be freed.
+ */
+int logged_restart(struct cache *c, char **why_out);
 
 #endif

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -109,12 +110,36 @@ static void a_file_that_is_whole_is_left_alone(void **state)
 {
 	struct hand *h = *state;
 	struct cache_message m = { .mode = 0600 };
+	char *why = NULL;
 	deliver_only(h, "a", BODY);
 	m.id = hand_entry(h, inbox(h), "a").message.id;
 	assert_int_equal(cache_file_set(h->rig->cache, &m, CACHE_SET_MODE), 0);
-	assert_int_equal(logged_restart(h->rig->cache), 0);
+	assert_int_equal(logged_restart(h->rig->cache, &why), 0);
 	assert_int_equal(file_stat(h->rig->cache->files, &m), 0);
 	assert_int_equal(m.mode, 0600);
+}
+
+static void a_start_without_room_says_so(void **state)
+{
+	struct hand *h = *state;
+	struct cache *c = h->rig->cache;
+	auto_free char *why = NULL;
+	deliver_only(h, "a", BODY);
+	int64_t id = hand_entry(h, inbox(h), "a").message.id;
+	file_remove(c->files, id);
+	(void)setenv("MAILMOUNT_FAULT", "file-create:1:28", 1);
+	int err = logged_restart(c, &why);
+	(void)unsetenv("MAILMOUNT_FAULT");
+#ifdef FAULT_POINTS
+	assert_int_equal(err, -ENOSPC);
+	assert_string_equal(why, "cannot write again what a power cut took of "
+	                         "a delivery: No space left on device");
+	assert_true(db_logged_has(db_reader(c->db), id));
+	assert_int_equal(logged_restart(c, &why), 0);
+#else
+	assert_int_equal(err, 0);
+#endif
+	assert_text(h, "a", BODY);
 }
 
 static void what_is_settled_is_in_its_file_alone(void **state)
@@ -223,6 +248,7 @@ int main(void)
 		PUSH_TEST(a_power_cut_takes_nothing),
 		PUSH_TEST(mode_owner_and_time_are_as_they_were),
 		PUSH_TEST(a_file_that_is_whole_is_left_alone),
+		PUSH_TEST(a_start_without_room_says_so),
 		PUSH_TEST(what_is_settled_is_in_its_file_alone),
 		PUSH_TEST(what_is_written_later_is_not_undone),
 		PUSH_TEST(what_takes_its_place_is_logged),

@@ -289,6 +289,7 @@ static bool has_place(const struct cache_folder *folder, enum cache_place place)
 struct named {
 	char words[JOURNAL_KEYWORDS_MAX + 1];
 	unsigned unmapped;
+	bool has_any; /* has, or had */
 	struct keyword_file file;
 };
 
@@ -309,6 +310,7 @@ static int name_flags(struct cache *c, struct db_conn *conn, int64_t old_folder,
 	if (err == 0)
 		err = keyword_number(c, conn, new->folder, n->words, &numbers,
 		                     &n->file);
+	n->has_any |= n->words[0] != '\0' || n->unmapped != 0;
 	new->flags = (asked & MAIL_FLAGS) | numbers;
 	new->shown = new->flags;
 	if (change->is_made && new->flags == asked)
@@ -320,7 +322,7 @@ static int name_anew(struct db_conn *conn, const struct cache_entry *old,
                      const struct cache_entry *new, const struct named *n)
 {
 	int err = db_entry_name(conn, old, new);
-	if (err == 0)
+	if (err == 0 && n->has_any)
 		err = db_keywords_set(conn, new, n->words, n->unmapped);
 	return err < 0 ? err
 	               : db_entry_moved(conn, old, new->folder, new->place);
@@ -454,6 +456,7 @@ static int rename_entry(struct cache *c, struct db_conn *conn,
 		err = db_keywords_get(conn, &old, n->words, &n->unmapped);
 	if (err < 0)
 		return err;
+	n->has_any = n->words[0] != '\0' || n->unmapped != 0;
 	bool is_within = old.folder == change->to.folder;
 	new = change->to;
 	new.id = old.id;
@@ -493,10 +496,11 @@ static int link_entry(struct cache *c, struct db_conn *conn,
 	new.is_split = is_mail_name(&new) &&
 	               follow_is_in(conn, change->message, new.folder);
 	n->unmapped = 0;
+	n->has_any = n->words[0] != '\0';
 	err = name_flags(c, conn, new.folder, change, n, &new);
 	if (err == 0)
 		err = db_entry_add_named(conn, &new);
-	if (err == 0)
+	if (err == 0 && n->has_any)
 		err = db_keywords_set(conn, &new, n->words, n->unmapped);
 	if (err == 0)
 		err = db_message_link(conn, change->message, 1);

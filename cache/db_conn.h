@@ -148,7 +148,7 @@ enum db_sql {
 };
 
 /* The schema's version. */
-#define DB_VERSION 11
+#define DB_VERSION 12
 
 extern const char *const db_sql[SQL_COUNT];
 /* What brings the schema from the version of its index to the next. */

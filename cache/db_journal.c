@@ -186,17 +186,15 @@ static const char *key_or_null(const char *key)
 
 int db_journal_add(struct db_conn *conn, struct journal_row *row)
 {
-	int err = db_run(conn,
-	                 db_query(conn, SQL_JOURNAL_ADD, "iiiiiiititiii",
-	                          (int64_t)row->kind, (int64_t)row->state,
-	                          row->message, row->entry, row->folder,
-	                          row->target, (int64_t)row->is_void,
-	                          key_or_null(row->key), (int64_t)row->flags,
-	                          row->keywords, row->not_before,
-	                          row->created_at, row->after));
-	if (err == 0)
-		row->id = sqlite3_last_insert_rowid(conn->sqlite);
-	return err;
+	row->id = db_id_new(conn);
+	return db_run(conn,
+	              db_query(conn, SQL_JOURNAL_ADD, "iiiiiiiititiii", row->id,
+	                       (int64_t)row->kind, (int64_t)row->state,
+	                       row->message, row->entry, row->folder,
+	                       row->target, (int64_t)row->is_void,
+	                       key_or_null(row->key), (int64_t)row->flags,
+	                       row->keywords, row->not_before, row->created_at,
+	                       row->after));
 }
 
 int journal_update(struct db_conn *conn, const struct journal_row *row)

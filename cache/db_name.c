@@ -303,21 +303,33 @@ int db_message_remove(struct db_conn *conn, int64_t id)
 	return db_run(conn, db_query(conn, SQL_MESSAGE_REMOVE, "i", id));
 }
 
+static void count(struct db_delta *delta, enum cache_place place, int change)
+{
+	delta->count[place] += change;
+	delta->is_changed[place] = true;
+}
+
 int db_entry_counted(struct db_conn *conn, const struct cache_entry *entry,
                      int change)
 {
 	struct db_delta delta = { 0 };
-	delta.count[entry->place] = change;
-	delta.is_changed[entry->place] = true;
+	count(&delta, entry->place, change);
 	return db_folder_apply(conn, entry->folder, &delta);
 }
 
 int db_entry_moved(struct db_conn *conn, const struct cache_entry *old,
                    int64_t folder, enum cache_place place)
 {
-	struct cache_entry now = { .folder = folder, .place = place };
-	int err = db_entry_counted(conn, old, -1);
-	return err < 0 ? err : db_entry_counted(conn, &now, 1);
+	struct db_delta delta = { 0 };
+	if (old->folder != folder) {
+		int err = db_entry_counted(conn, old, -1);
+		if (err < 0)
+			return err;
+	} else {
+		count(&delta, old->place, -1);
+	}
+	count(&delta, place, 1);
+	return db_folder_apply(conn, folder, &delta);
 }
 
 int db_entry_drop(struct db_conn *conn, const struct cache_entry *entry)

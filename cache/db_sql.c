@@ -15,15 +15,20 @@
 	" m.id, m.received_at, m.claimed_size, m.size, m.body_bytes, m.kept," \
 	" m.links, m.mode, m.uid, m.gid, m.mtime_ns, m.ctime_ns "
 
-#define ENTRY_COLUMNS \
+#define ENTRY_FIELDS \
 	"SELECT e.dir, e.id, e.identity, e.flags, e.base, e.info, e.shown," \
-	" e.keywords," MESSAGE_COLUMNS ", e.is_split " \
-	"FROM entry e JOIN message m ON m.id = e.message "
+	" e.keywords," MESSAGE_COLUMNS ", e.is_split "
+
+#define ENTRY_COLUMNS \
+	ENTRY_FIELDS "FROM entry e JOIN message m ON m.id = e.message "
+
+/* In one of them it is.  For an IN, SQLite would make a table each time. */
+#define PLACES "(VALUES(0), (1), (2), (3)) p CROSS JOIN "
 
 /* The first entry that names a message has its number, in its folder. */
-#define ENTRY_OF_MESSAGE \
-	"e.dir IN (m.folder * 4, m.folder * 4 + 1, m.folder * 4 + 2," \
-	" m.folder * 4 + 3) AND e.id = m.id"
+#define FROM_MESSAGE_AND_ENTRY \
+	" FROM " PLACES "message m CROSS JOIN entry e" \
+	" ON e.dir = m.folder * 4 + p.column1 AND e.id = m.id "
 
 /* Whose key is void. */
 #define ENTRY_OF_VOID \
@@ -144,7 +149,9 @@ const char *const db_sql[SQL_COUNT] = {
 	[SQL_MESSAGE_REDATE] =
 		"UPDATE message AS m SET received_at = ?2 WHERE id = ?1"
 		" AND NOT EXISTS(SELECT 1 FROM entry e"
-		" WHERE " ENTRY_OF_MESSAGE " AND e.base IS NULL)"
+		" WHERE e.dir IN (m.folder * 4, m.folder * 4 + 1,"
+		" m.folder * 4 + 2, m.folder * 4 + 3) AND e.id = m.id"
+		" AND e.base IS NULL)"
 		" AND NOT EXISTS(SELECT 1 FROM entry e WHERE e.message = ?1"
 		" AND e.id <> e.message AND e.base IS NULL)",
 	[SQL_MESSAGE_SET_CLAIMED] =
@@ -159,13 +166,14 @@ const char *const db_sql[SQL_COUNT] = {
 		ENTRY_COLUMNS "WHERE e.folder = ? AND e.identity = ?",
 	[SQL_ENTRY_BY_KEY] = ENTRY_COLUMNS "WHERE e.folder = ? AND e.key = ?",
 	[SQL_ENTRY_BY_MESSAGE] =
-		ENTRY_COLUMNS "WHERE m.id = ? AND " ENTRY_OF_MESSAGE,
+		ENTRY_FIELDS FROM_MESSAGE_AND_ENTRY "WHERE m.id = ?",
 	[SQL_ENTRY_LINK] = ENTRY_COLUMNS
-	"WHERE e.message = ? AND e.id <> e.message AND e.id > ?"
-	" ORDER BY e.id LIMIT 1",
-	[SQL_ENTRY_BY_ID] = ENTRY_COLUMNS
-	"WHERE e.dir IN (?1 * 4, ?1 * 4 + 1, ?1 * 4 + 2, ?1 * 4 + 3)"
-	" AND e.id = ?2",
+	"WHERE e.message = ?1 AND e.id <> e.message AND e.id ="
+	" (SELECT min(id) FROM entry"
+	" WHERE message = ?1 AND id <> message AND id > ?2)",
+	[SQL_ENTRY_BY_ID] = ENTRY_FIELDS
+	"FROM " PLACES "entry e CROSS JOIN message m ON m.id = e.message"
+	" WHERE e.dir = ?1 * 4 + p.column1 AND e.id = ?2",
 	/* Left alone, it would walk the directory, for its order. */
 	[SQL_ENTRY_BY_BASE] = ENTRY_COLUMNS
 	"WHERE e.dir = ?1 AND e.id ="
@@ -243,9 +251,8 @@ const char *const db_sql[SQL_COUNT] = {
 	[SQL_VOID_REMOVE] = "DELETE FROM void WHERE folder = ? AND entry = ?",
 
 	[SQL_SOURCE_GET] =
-		"SELECT e.folder, e.key, m.claimed_size, m.size, m.body_bytes"
-		" FROM message m JOIN entry e ON e.message = m.id AND " ENTRY_OF_MESSAGE
-		" WHERE m.id = ?1 AND e.key IS NOT NULL"
+		"SELECT e.folder, e.key, m.claimed_size, m.size, m.body_bytes" FROM_MESSAGE_AND_ENTRY
+		"WHERE m.id = ?1 AND e.key IS NOT NULL"
 		" UNION ALL "
 		"SELECT j.folder, j.key, m.claimed_size, m.size, m.body_bytes"
 		" FROM journal j JOIN message m ON m.id = j.message"
@@ -301,9 +308,8 @@ const char *const db_sql[SQL_COUNT] = {
 	[SQL_JOURNAL_FOLDER_ROW] = JOURNAL_COLUMNS
 	"WHERE j.folder = ? AND j.kind <> 0 ORDER BY j.id LIMIT 1",
 	[SQL_JOURNAL_SOURCE] =
-		"SELECT e.folder, e.key FROM message m JOIN entry e"
-		" ON " ENTRY_OF_MESSAGE " WHERE m.id = ?1"
-		" AND e.key IS NOT NULL UNION ALL "
+		"SELECT e.folder, e.key" FROM_MESSAGE_AND_ENTRY
+		"WHERE m.id = ?1 AND e.key IS NOT NULL UNION ALL "
 		"SELECT folder, key FROM entry WHERE message = ?1"
 		" AND id <> message AND key IS NOT NULL UNION ALL "
 		"SELECT folder, key FROM journal WHERE message = ?1"
@@ -322,9 +328,9 @@ const char *const db_sql[SQL_COUNT] = {
 	[SQL_JOURNAL_SETTLE] = "UPDATE journal SET state = 1 WHERE state = 0"
 			       " AND not_before <= ? AND id = ?",
 	[SQL_JOURNAL_ADD] =
-		"INSERT INTO journal(kind, state, message, entry, folder,"
+		"INSERT INTO journal(id, kind, state, message, entry, folder,"
 		" target, is_void, key, flags, keywords, not_before, created_at,"
-		" after) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		" after) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[SQL_JOURNAL_SET] =
 		"UPDATE journal SET state = ?2, not_before = ?3, tries = ?4,"
 		" mark = ?5, sent_at = ?6, wire_size = ?7, err = ?8, why = ?9"
@@ -551,8 +557,40 @@ static const char schema_11[] =
 	" uid INTEGER NOT NULL, gid INTEGER NOT NULL,"
 	" mtime_ns INTEGER NOT NULL, bytes BLOB NOT NULL);";
 
+/* Each page that a delivery need not write is one less to be synced. */
+static const char schema_12[] =
+	"UPDATE account SET next_id = max(next_id,"
+	" (SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence));"
+	"ALTER TABLE journal RENAME TO journal_11;"
+	"CREATE TABLE journal(id INTEGER PRIMARY KEY,"
+	" kind INTEGER NOT NULL, state INTEGER NOT NULL,"
+	" message INTEGER NOT NULL, entry INTEGER NOT NULL,"
+	" folder INTEGER NOT NULL, target INTEGER NOT NULL,"
+	" is_void INTEGER NOT NULL DEFAULT 0, key TEXT,"
+	" flags INTEGER NOT NULL, keywords TEXT NOT NULL,"
+	" not_before INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+	" tries INTEGER NOT NULL DEFAULT 0, after INTEGER NOT NULL,"
+	" mark TEXT NOT NULL DEFAULT '', sent_at INTEGER NOT NULL DEFAULT 0,"
+	" wire_size INTEGER NOT NULL DEFAULT 0,"
+	" err INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT '',"
+	" is_offered INTEGER NOT NULL DEFAULT 0,"
+	" unsure INTEGER NOT NULL DEFAULT 0,"
+	" unsure_keywords TEXT NOT NULL DEFAULT '',"
+	" void_at INTEGER, void_size INTEGER);"
+	"INSERT INTO journal SELECT * FROM journal_11;"
+	"DROP TABLE journal_11;"
+	"CREATE UNIQUE INDEX journal_key ON journal(folder, key)"
+	" WHERE key IS NOT NULL;"
+	"CREATE INDEX journal_message ON journal(message);"
+	"CREATE INDEX journal_state ON journal(state, not_before);"
+	"CREATE INDEX journal_order ON journal(state);"
+	"CREATE INDEX journal_folder ON journal(folder) WHERE kind <> 0;"
+	"CREATE INDEX journal_void ON journal(folder, void_at, void_size)"
+	" WHERE is_void <> 0;"
+	"CREATE INDEX journal_offered ON journal(id) WHERE is_offered <> 0;";
+
 /* What brings the schema from the version of its index to the next. */
-const char *const db_migrations[DB_VERSION] = { schema_1,  schema_2, schema_3,
-	                                        schema_4,  schema_5, schema_6,
-	                                        schema_7,  schema_8, schema_9,
-	                                        schema_10, schema_11 };
+const char *const db_migrations[DB_VERSION] = {
+	schema_1, schema_2, schema_3, schema_4,  schema_5,  schema_6,
+	schema_7, schema_8, schema_9, schema_10, schema_11, schema_12
+};

@@ -99,7 +99,7 @@ static int create_entry(struct cache *c, struct db_conn *conn,
 	entry->flags = entry->shown;
 	if (err == 0)
 		err = db_entry_add_named(conn, entry);
-	if (err == 0)
+	if (err == 0 && (words[0] != '\0' || unmapped != 0))
 		err = db_keywords_set(conn, entry, words, unmapped);
 	if (err == 0)
 		err = db_entry_counted(conn, entry, 1);
@@ -121,6 +121,9 @@ int cache_file_create(struct cache *c, const struct cache_name *name,
 	fill_to(entry_out, name);
 	err = create_entry(c, conn, entry_out, mode, uid, gid, &fd);
 	int64_t id = entry_out->id;
+	/* Not after it: a reader would begin with nothing in its memory. */
+	if (err == 0)
+		err = db_entry_by_message(conn, id, entry_out);
 	err = finish(c, conn, err);
 	if (err < 0) {
 		if (fd >= 0)
@@ -128,9 +131,8 @@ int cache_file_create(struct cache *c, const struct cache_name *name,
 		return err;
 	}
 	file_writer(c->files, id, 1);
-	err = cache_entry_of(c, id, entry_out);
 	*fd_out = take_fd(&fd);
-	return err;
+	return file_stat(c->files, &entry_out->message);
 }
 
 /*

@@ -219,16 +219,32 @@ bool db_has_long_log(struct db *db)
 	return db->log_pages >= CHECKPOINT_MIN;
 }
 
+static int move_pages(struct db *db)
+{
+	int in_log, moved;
+	int err = FAULT("db-checkpoint");
+	if (err < 0 || sqlite3_wal_checkpoint_v2(db->checkpointer, NULL,
+	                                         SQLITE_CHECKPOINT_PASSIVE,
+	                                         &in_log, &moved) != SQLITE_OK)
+		return -EIO;
+	db->log_pages = in_log - moved;
+	return 0;
+}
+
+/*
+ * SQLite writes at the log's beginning again only when nothing is left in it,
+ * so those who write must wait while the last pages go.  Else, while deliveries
+ * follow each other, it would grow, and a checkpoint be made behind each.
+ */
 void db_checkpoint(struct db *db, bool is_busy)
 {
 	int enough = is_busy ? CHECKPOINT_BUSY : CHECKPOINT_MIN;
-	int in_log, moved;
 	(void)pthread_mutex_lock(&db->checkpoint_lock);
-	if (db->log_pages >= enough && FAULT("db-checkpoint") == 0 &&
-	    sqlite3_wal_checkpoint_v2(db->checkpointer, NULL,
-	                              SQLITE_CHECKPOINT_PASSIVE, &in_log,
-	                              &moved) == SQLITE_OK)
-		db->log_pages = in_log - moved;
+	if (db->log_pages >= enough && move_pages(db) == 0) {
+		(void)pthread_mutex_lock(&db->lock);
+		(void)move_pages(db);
+		(void)pthread_mutex_unlock(&db->lock);
+	}
 	(void)pthread_mutex_unlock(&db->checkpoint_lock);
 }
 

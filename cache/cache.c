@@ -65,6 +65,8 @@ static int open_parts(struct cache *c, const struct cache_config *config,
 	if (err == 0)
 		err = restart(c);
 	if (err == 0)
+		err = spares_new(c->files, c->db, &c->spares);
+	if (err == 0)
 		err = keeper_new(c, &c->keeper);
 	if (err < 0 && *why_out == NULL)
 		*why_out =
@@ -214,6 +216,7 @@ void cache_close(struct cache *c)
 	free(c->gone);
 	jobs_free(c->jobs);
 	announce_free(c->announces);
+	spares_free(c->spares);
 	file_store_close(c->files);
 	body_store_close(c->bodies);
 	db_close(c->db);

@@ -13,6 +13,7 @@
 #include "cache/jobs.h"
 #include "cache/recent.h"
 #include "cache/scan.h"
+#include "cache/spare.h"
 
 struct session {
 	struct cache *cache; /* borrowed: it holds this */
@@ -47,6 +48,7 @@ struct cache {
 	struct db *db;
 	struct body_store *bodies;
 	struct file_store *files;
+	struct spares *spares;
 	struct keeper *keeper;
 	struct announces *announces;
 	uint64_t announce_bytes;

@@ -26,9 +26,6 @@
 /* FILE_BLOCK ids in each, in turn. */
 #define DIRS 256
 
-/* Made ahead, at most. */
-#define SPARES 8
-
 /* Ids lately seen; 0: none. */
 struct ring {
 	int64_t ids[SYNCED_MAX];
@@ -49,9 +46,6 @@ struct file_store {
 	struct ring synced; /* data and name */
 	int64_t watched;    /* 0: none */
 	bool is_changed;    /* what is watched */
-	int64_t spares[SPARES];
-	size_t spare_count;
-	bool wants_spares; /* files were made */
 };
 
 static unsigned dir_of(int64_t id)
@@ -261,24 +255,16 @@ int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
 	return 0;
 }
 
-/* 0: there is none. */
-static int64_t take_spare(struct file_store *store)
+int file_make_spare(struct file_store *store, int64_t id)
 {
-	int64_t id = 0;
-	(void)pthread_mutex_lock(&store->lock);
-	if (store->spare_count > 0)
-		id = store->spares[--store->spare_count];
-	store->wants_spares = true;
-	(void)pthread_mutex_unlock(&store->lock);
-	return id;
+	auto_free char *path = file_path(store, id);
+	auto_fd int fd = make_empty(path);
+	return fd < 0 ? fd : 0;
 }
 
-int file_take(struct file_store *store, mode_t mode, uid_t uid, gid_t gid,
-              int64_t *id_out, int *fd_out)
+int file_take(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
+              gid_t gid, int *fd_out)
 {
-	int64_t id = take_spare(store);
-	if (id == 0)
-		return -ENOENT;
 	int err = FAULT("file-take");
 	if (err < 0)
 		return err;
@@ -292,27 +278,8 @@ int file_take(struct file_store *store, mode_t mode, uid_t uid, gid_t gid,
 		err = dress(fd, path, mode, uid, gid);
 	if (err < 0)
 		return err;
-	*id_out = id;
 	*fd_out = take_fd(&fd);
 	return 0;
-}
-
-void file_prepare(struct file_store *store, struct db *db)
-{
-	(void)pthread_mutex_lock(&store->lock);
-	bool is_wanted = store->wants_spares && store->spare_count < SPARES;
-	(void)pthread_mutex_unlock(&store->lock);
-	if (!is_wanted)
-		return;
-	int64_t id = db_id_ahead(db);
-	auto_free char *path = file_path(store, id);
-	auto_fd int fd = make_empty(path);
-	/* Without it, a file is made when it is needed. */
-	if (fd < 0)
-		return;
-	(void)pthread_mutex_lock(&store->lock);
-	store->spares[store->spare_count++] = id;
-	(void)pthread_mutex_unlock(&store->lock);
 }
 
 static int copy_data(int from, int to)

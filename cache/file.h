@@ -25,17 +25,10 @@ void file_store_close(struct file_store *store);
 /* Make an empty one; *fd_out is for reading and writing. */
 int file_create(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
                 gid_t gid, int *fd_out);
-/*
- * The same of one that was made ahead, which gives it its id.  -ENOENT: there
- * is none.
- */
-int file_take(struct file_store *store, mode_t mode, uid_t uid, gid_t gid,
-              int64_t *id_out, int *fd_out);
-/*
- * Make one ahead, if they are used: to make a file may take as long as to sync
- * it.  The keeper's alone.
- */
-void file_prepare(struct file_store *store, struct db *db);
+/* The same in two steps, the first ahead of time: see spare.h. */
+int file_make_spare(struct file_store *store, int64_t id);
+int file_take(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
+              gid_t gid, int *fd_out);
 /* Make one of a body, with the attributes of its message. */
 int file_copy(struct file_store *store, const struct cache_message *message,
               int body, int *fd_out);

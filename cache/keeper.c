@@ -68,6 +68,7 @@ static void do_all(struct keeper *k, struct task_list *tasks)
 	struct task *t;
 	for (t = STAILQ_FIRST(tasks); t != NULL; t = STAILQ_NEXT(t, link))
 		do_task(k, t);
+	spares_want(k->cache->spares);
 	int err = db_sync(k->cache->db, "log");
 	while ((t = STAILQ_FIRST(tasks)) != NULL) {
 		STAILQ_REMOVE_HEAD(tasks, link);
@@ -119,7 +120,6 @@ static void *keeper_main(void *arg)
 			db_checkpoint(k->cache->db, false);
 		else
 			do_all(k, &tasks);
-		file_prepare(k->cache->files, k->cache->db);
 		(void)pthread_mutex_lock(&k->lock);
 	}
 	(void)pthread_mutex_unlock(&k->lock);

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 
 #include "fs/replay.h"
-#include "fs/tree_folder.h"
 #include "fs/where.h"
 #include "util/cleanup.h"
 #include "util/mem.h"

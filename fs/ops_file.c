@@ -143,7 +143,6 @@ static int make_file(fuse_req_t req, fuse_ino_t parent, const char *name,
                      mode_t mode, struct inode *node_out, struct stat *st_out,
                      int *fd_out)
 {
-	struct ops *ops = ops_of(req);
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct tree_found found;
 	struct tree_name given;
@@ -160,14 +159,10 @@ static int make_file(fuse_req_t req, fuse_ino_t parent, const char *name,
 	                        &found.entry, fd_out);
 	if (err < 0)
 		return err;
-	*node_out = (struct inode){ INODE_MESSAGE, dir.account,
-		                    found.entry.message.id };
-	err = tree_stat(&ops->tree, node_out, st_out);
-	if (err < 0) {
-		(void)close(*fd_out);
-		cache_file_release(ops_cache(req, node_out), node_out->id);
-	}
-	return err;
+	const struct cache_message *message = &found.entry.message;
+	*node_out = (struct inode){ INODE_MESSAGE, dir.account, message->id };
+	tree_fill_message(&ops_of(req)->tree, dir.account, message, st_out);
+	return 0;
 }
 
 void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name,

@@ -55,6 +55,11 @@ static inline const struct fs_account *tree_account(const struct tree *t,
 int tree_stat(const struct tree *t, const struct inode *node,
               struct stat *st_out);
 
+/* The same of a message of which all is known. */
+void tree_fill_message(const struct tree *t, unsigned account,
+                       const struct cache_message *message,
+                       struct stat *st_out);
+
 /* What a name leads to. */
 struct tree_found {
 	struct inode node;

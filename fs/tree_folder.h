@@ -50,8 +50,5 @@ struct inode tree_folder_above(const struct tree *t, const struct inode *node,
 
 void tree_fill_folder(const struct tree *t, const struct inode *node,
                       const struct cache_folder *folder, struct stat *st_out);
-void tree_fill_message(const struct tree *t, unsigned account,
-                       const struct cache_message *message,
-                       struct stat *st_out);
 
 #endif

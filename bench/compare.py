@@ -129,7 +129,7 @@ def line(name, seconds, than=None):
 def listing(bench, count=100_000):
     print(f"== listing: {count:,} messages never seen before")
     bench.fill("listing", count, 500)
-    raw, whole, only, warm, down = [], [], [], [], []
+    raw, whole, only, warm, warm_only, down, down_only = ([] for _ in range(7))
     for _ in range(ROUNDS):
         raw.append(bench.raw("listing", "metadata"))
         home = bench.home()
@@ -140,19 +140,25 @@ def listing(bench, count=100_000):
         only.append(seconds)
         bench.unmount()
         mounting = bench.mount(home, "listing")
-        warm.append(mounting + bench.list_all()[0])
+        seconds, found = bench.list_all()
+        assert found == count, found
+        warm.append(mounting + seconds)
+        warm_only.append(seconds)
         bench.unmount()
         [nowhere] = process.free_ports(1)
         mounting = bench.mount(home, "listing", nowhere)
         seconds, found = bench.list_all()
         assert found == count, found
         down.append(mounting + seconds)
+        down_only.append(seconds)
         bench.unmount()
     line("raw client: the same metadata, dropped", raw)
     line("mailmount start to end of ls", whole, raw)
     line("of that, ls after the mount stood", only, raw)
     line("restarted with its index, start to end of ls", warm, raw)
+    line("of that, ls after the mount stood", warm_only, raw)
     line("restarted, the server down", down, raw)
+    line("of that, ls after the mount stood", down_only, raw)
 
 
 def mbsync(bench, home, port, extra=""):

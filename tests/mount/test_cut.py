@@ -18,7 +18,7 @@ from servers.cut import (AFTER, ANSWERED, MUCH_AFTER, SENT, WITHIN,
 from servers.dovecot import ZLIB, Dovecot
 
 EVERY = int(os.environ.get("MAILMOUNT_CUT_EVERY", "0"))
-WORKERS = 4
+WORKERS = int(os.environ.get("MAILMOUNT_CUT_WORKERS", "4"))
 PIECES = 4  # two messages, to a server that wants to be asked
 APPEND, APPEND_TWO, STORE, MOVE = DEEDS = [
     Worker.append, Worker.append_two, Worker.store, Worker.move]

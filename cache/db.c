@@ -479,9 +479,11 @@ int db_open(const char *state_dir, const char *account, struct db **db_out,
 			err = connect_all(db, account, &why);
 	}
 	if (err < 0) {
+		const char *what = err == -EBUSY ? "another program has it open"
+		                                 : strerror(-err);
 		*why_out = why != NULL ? take(why)
 		                       : xasprintf("cannot open %s: %s",
-		                                   db->path, strerror(-err));
+		                                   db->path, what);
 		db_close(db);
 		return err;
 	}

@@ -10,8 +10,6 @@
 
 #include "util/mem.h"
 
-#define SPARES_MAX 8
-
 struct spares {
 	struct file_store *files;
 	struct db *db;
@@ -37,7 +35,7 @@ static void *spares_main(void *arg)
 	struct spares *s = arg;
 	(void)pthread_mutex_lock(&s->lock);
 	while (!s->is_stopping) {
-		if (!s->is_wanted) {
+		if (!s->is_wanted || s->count == SPARES_MAX) {
 			(void)pthread_cond_wait(&s->changed, &s->lock);
 			continue;
 		}
@@ -101,8 +99,7 @@ int64_t spares_take(struct spares *s)
 void spares_want(struct spares *s)
 {
 	(void)pthread_mutex_lock(&s->lock);
-	s->is_wanted = s->is_used && s->count < SPARES_MAX;
-	if (s->is_wanted)
-		(void)pthread_cond_signal(&s->changed);
+	s->is_wanted = s->is_used;
+	(void)pthread_cond_signal(&s->changed);
 	(void)pthread_mutex_unlock(&s->lock);
 }

@@ -7,6 +7,9 @@
 
 #include "cache/file.h"
 
+/* There are so many at most. */
+#define SPARES_MAX 8
+
 struct spares;
 
 /* Starts a thread.  Both are borrowed.  0 or -errno. */

@@ -1,4 +1,5 @@
 """Mistakes, restarts, lost directories, status: the daemon as a neighbour."""
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -201,9 +202,13 @@ def test_the_database_is_whole_after_kill(mail, messages):
     mail.folder().bodies()
     mail.kill()
     database = next((mail.base / "state").rglob("index.db"))
-    with sqlite3.connect(database) as db:
+    with contextlib.closing(sqlite3.connect(database)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        done = mail.command(mail.mount)
+        assert done.returncode == os.EX_TEMPFAIL
+        assert done.stderr == \
+            f"mailmount: cannot open {database}: another program has it open\n"
     mail.start()
     assert len(mail.folder().bodies()) == 50
 

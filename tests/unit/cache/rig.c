@@ -418,7 +418,9 @@ int64_t rig_violations(struct rig *rig)
 		" WHERE e.id IS NULL OR e.key IS NOT NULL",
 		rig->config.is_taken ? NO_KEY NOT_KEPT : NO_KEY,
 		"SELECT count(*) FROM account WHERE"
-		" next_id <= (SELECT coalesce(max(id), 0) FROM message) OR"
+		" next_id <= (SELECT coalesce(max(id), 0) FROM"
+		" (SELECT id FROM message UNION ALL SELECT id FROM entry"
+		" UNION ALL SELECT id FROM journal)) OR"
 		" next_folder <= (SELECT max(id) FROM folder)",
 		"SELECT count(*) FROM message m WHERE links <>"
 		" (SELECT count(*) FROM entry WHERE message = m.id)",

@@ -78,6 +78,7 @@ int cache_open(const struct cache_config *config, struct cache **cache_out,
                char **why_out)
 {
 	struct cache *c = xmalloc(sizeof(*c));
+	*why_out = NULL;
 	c->account = xstrdup(config->account);
 	c->interval_ms = config->interval_ms;
 	c->is_read_only = config->is_read_only;

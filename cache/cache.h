@@ -228,7 +228,8 @@ struct cache_config {
 struct cache;
 
 /*
- * Open an account's cache, making it if need be.  No thread starts.
+ * Open an account's cache, making it if need be.  No thread of a
+ * remote's starts.
  *
  * Returns 0; -EBUSY: another process has it, *why says which; -EPERM: a
  * directory is not ours or open to others; else -errno.  *why_out is one line

@@ -232,19 +232,45 @@ static int move_pages(struct db *db)
 }
 
 /*
- * SQLite writes at the log's beginning again only when nothing is left in it,
- * so those who write must wait while the last pages go.  Else, while deliveries
- * follow each other, it would grow, and a checkpoint be made behind each.
+ * SQLite does so only when nothing is left in the log.  Not by a descriptor of
+ * ours: to close that would give up SQLite's lock.
  */
+static void sync_pages(struct db *db)
+{
+	sqlite3_file *file = NULL;
+	if (sync_is_left_out("checkpoint") ||
+	    sqlite3_file_control(db->checkpointer, "main",
+	                         SQLITE_FCNTL_FILE_POINTER,
+	                         &file) != SQLITE_OK ||
+	    file->pMethods == NULL)
+		return;
+	(void)file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+}
+
+/*
+ * SQLite writes at the log's beginning again only when nothing is left in it.
+ * While deliveries follow each other something always is: the log would grow,
+ * and a checkpoint be made behind each.  So those who write must wait for the
+ * last pages; after two rounds these are few.
+ */
+static void checkpoint_locked(struct db *db)
+{
+	for (int i = 0; i < 2; i++) {
+		if (move_pages(db) < 0)
+			return;
+		sync_pages(db);
+	}
+	(void)pthread_mutex_lock(&db->lock);
+	(void)move_pages(db);
+	(void)pthread_mutex_unlock(&db->lock);
+}
+
 void db_checkpoint(struct db *db, bool is_busy)
 {
 	int enough = is_busy ? CHECKPOINT_BUSY : CHECKPOINT_MIN;
 	(void)pthread_mutex_lock(&db->checkpoint_lock);
-	if (db->log_pages >= enough && move_pages(db) == 0) {
-		(void)pthread_mutex_lock(&db->lock);
-		(void)move_pages(db);
-		(void)pthread_mutex_unlock(&db->lock);
-	}
+	if (db->log_pages >= enough)
+		checkpoint_locked(db);
 	(void)pthread_mutex_unlock(&db->checkpoint_lock);
 }
 

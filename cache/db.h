@@ -56,7 +56,8 @@ bool db_has_long_log(struct db *db);
 
 /*
  * Move the write-ahead log into the database, if it has grown.  While someone
- * is waiting for a listing to go on, only if it has grown very much.
+ * is waiting for a listing to go on, only if it has grown very much.  Never in
+ * a transaction, whose end it waits for.
  */
 void db_checkpoint(struct db *db, bool is_busy);
 
@@ -245,7 +246,7 @@ int db_entry_moved(struct db_conn *conn, const struct cache_entry *old,
 /* Remove an entry, with its link and count. */
 int db_entry_drop(struct db_conn *conn, const struct cache_entry *entry);
 
-/* A number for a new message, entry or both. */
+/* A number for a new message, entry or both, or row of the journal. */
 int64_t db_id_new(struct db_conn *conn);
 /* The same outside transactions: the next commit saves it. */
 int64_t db_id_ahead(struct db *db);

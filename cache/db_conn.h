@@ -168,13 +168,13 @@ struct db {
 	struct db_conn reader;
 	pthread_mutex_t lock; /* held from db_begin() to the end */
 	struct db_conn writer;
-	int64_t next_id;     /* messages and entries; guarded by lock */
+	int64_t next_id;     /* of all but folders; guarded by lock */
 	int64_t begun_id;    /* as it was at db_begin(); the same */
 	int64_t next_folder; /* guarded by lock */
 	/* What the database says of them: of ids, perhaps more. */
 	int64_t saved_id, saved_folder;
 	atomic_int log_pages; /* in the log, and not in the database yet */
-	/* Moves pages while others write; guarded by checkpoint_lock. */
+	/* Moves pages while others write, but for the last of them. */
 	pthread_mutex_t checkpoint_lock;
 	sqlite3 *checkpointer;
 };

@@ -272,12 +272,15 @@ int file_take(struct file_store *store, int64_t id, mode_t mode, uid_t uid,
 	auto_fd int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	/* It begins now. */
 	if (fd < 0 || futimens(fd, NULL) < 0)
-		return -errno;
-	err = home_room(fd, 0);
+		err = -errno;
+	if (err == 0)
+		err = home_room(fd, 0);
 	if (err == 0)
 		err = dress(fd, path, mode, uid, gid);
-	if (err < 0)
+	if (err < 0) {
+		(void)unlink(path);
 		return err;
+	}
 	*fd_out = take_fd(&fd);
 	return 0;
 }

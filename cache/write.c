@@ -62,8 +62,11 @@ static int make_file(struct cache *c, struct db_conn *conn, mode_t mode,
                      uid_t uid, gid_t gid, int64_t *id_out, int *fd_out)
 {
 	*id_out = spares_take(c->spares);
-	if (*id_out != 0)
-		return file_take(c->files, *id_out, mode, uid, gid, fd_out);
+	int err = *id_out == 0 ? -ENOENT
+	                       : file_take(c->files, *id_out, mode, uid, gid,
+	                                   fd_out);
+	if (err != -ENOENT)
+		return err;
 	*id_out = db_id_new(conn);
 	return file_create(c->files, *id_out, mode, uid, gid, fd_out);
 }

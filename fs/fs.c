@@ -5,7 +5,8 @@
  *
  * When the mount is taken away the kernel says so only after its last user has
  * gone: an open file, or a copy of the mount in another namespace, as every
- * container has.  So the fuse thread looks at the table of mounts as well.
+ * container has.  So the fuse thread looks at the table of mounts as well, and
+ * answers those users until the end.
  *
  * End: notify stops while the fuse thread still answers (notify.h), then the
  * fuse thread, then what is still owed is answered, then the mount goes.
@@ -63,7 +64,7 @@ struct fs {
 	dev_t device;
 	int mount_table; /* or -1 */
 	bool is_mounted;
-	bool is_detached; /* its path is another's now */
+	bool is_detached; /* the fuse thread's */
 	bool is_started;
 	pthread_t thread;
 };
@@ -200,8 +201,9 @@ int fs_open(const struct fs_config *config, struct fs **fs_out, char **why_out)
 	fs->mount_table = mount_table_open();
 	fs->device = mount_device(fs->path);
 	if (fs->device == 0)
-		log_warn("%s: those who watch it are not told: %s", fs->path,
-		         strerror(errno));
+		log_warn("%s: those who watch it are not told, nor are we when "
+		         "it is unmounted: %s",
+		         fs->path, strerror(errno));
 	fs->replay = replay_new(fs->path, fs->device, &fs->ops.tree);
 	where_init(&fs->where, &fs->wake);
 	const struct notify_config told = {
@@ -233,10 +235,11 @@ static bool serve(struct fs *fs, struct fuse_buf *buf)
 /* Something was mounted or unmounted. */
 static void look_at_mounts(struct fs *fs)
 {
-	if (fs->device == 0 || mount_table_has(fs->mount_table, fs->device))
+	if (fs->is_detached || fs->device == 0 ||
+	    mount_table_has(fs->mount_table, fs->device))
 		return;
 	fs->is_detached = true;
-	fuse_session_exit(fs->session);
+	wake_signal(&fs->end);
 }
 
 static int64_t now_ns(void)
@@ -319,6 +322,8 @@ int fs_end_fd(const struct fs *fs)
 static void keep_path(struct fs *fs)
 {
 	int ends[2];
+	if (fs->device == 0 || mount_device(fs->path) == fs->device)
+		return;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return;
 	(void)close(ends[0]);
@@ -338,10 +343,10 @@ void fs_close(struct fs *fs)
 		(void)pthread_join(fs->thread, NULL);
 	}
 	pendings_resume(&fs->ops.pendings);
-	if (fs->is_detached)
+	if (fs->is_mounted) {
 		keep_path(fs);
-	if (fs->is_mounted)
 		fuse_session_unmount(fs->session);
+	}
 	if (fs->session)
 		fuse_session_destroy(fs->session);
 	if (fs->notify)

@@ -120,7 +120,7 @@ dev_t mount_device(const char *path)
 	return makedev(st.stx_dev_major, st.stx_dev_minor);
 }
 
-bool mount_table_has(int fd, dev_t device)
+static bool read_table(int fd, dev_t device)
 {
 	auto_fd int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0 || lseek(copy, 0, SEEK_SET) < 0)
@@ -136,8 +136,16 @@ bool mount_table_has(int fd, dev_t device)
 	while (!is_there && getline(&line, &size, file) > 0)
 		is_there = sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2 &&
 		           makedev(major, minor) == device;
+	/* What was not read to its end tells nothing. */
+	is_there |= ferror(file) != 0;
 	(void)fclose(file);
 	return is_there;
+}
+
+bool mount_table_has(int fd, dev_t device)
+{
+	/* Before Linux 5.8 one is left out when another goes meanwhile. */
+	return read_table(fd, device) || read_table(fd, device);
 }
 
 int mount_detach(const char *path)

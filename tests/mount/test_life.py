@@ -75,19 +75,22 @@ def volume(mail):
 
 @pytest.mark.parametrize("command", [
     [PROGRAM, "-u"], ["umount", "--lazy"], ["fusermount3", "-u", "-z"]])
-def test_it_ends_though_a_container_has_a_copy(mail, volume, command):
+def test_it_ends_though_a_container_has_a_copy(mail, volume, messages, command):
+    messages(50)
     mail.start()
     process.wait_until(lambda: len(mounts(mail.mount)) == 2, "the mount")
     copy = subprocess.Popen(
         ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-         f"echo; read _; ls {mail.mount}"], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+         f"echo; while ls -lR {mail.mount} >/dev/null; do :; done; "
+         f"ls {mail.mount}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True)
     assert copy.stdout.readline() == "\n"
+    messages(50)  # there is news to tell the kernel
     subprocess.run([*command, mail.mount], check=True, env=mail.environment)
     assert mail.process.wait(5) == os.EX_OK
     assert "unmounted" in mail.log_text()
     assert os.listdir(mail.mount) == ["below"]
-    _, told = copy.communicate("\n", timeout=5)
+    _, told = copy.communicate(timeout=5)
     assert "Transport endpoint is not connected" in told
 
 

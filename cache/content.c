@@ -48,6 +48,20 @@ static void put(struct reading *r, char byte)
 	r->block[r->len++] = byte;
 }
 
+static void put_all(struct reading *r, const char *bytes, size_t len)
+{
+	while (len > 0) {
+		if (r->len == sizeof(r->block))
+			flush_block(r);
+		size_t room = sizeof(r->block) - r->len;
+		size_t n = len < room ? len : room;
+		memcpy(r->block + r->len, bytes, n);
+		r->len += n;
+		bytes += n;
+		len -= n;
+	}
+}
+
 static void end_field(struct reading *r)
 {
 	size_t name = strlen(ID_FIELD);
@@ -78,21 +92,50 @@ static void take_byte(struct reading *r, char byte)
 	put(r, byte);
 }
 
+/* How many bytes there are before what may be a line end. */
+static size_t run_of(const char *bytes, size_t len)
+{
+	size_t n = 0;
+	while (n < len && bytes[n] != '\n' && bytes[n] != '\r')
+		n++;
+	return n;
+}
+
+/* Bytes of which none is a line end; in the body, where most are, at once. */
+static void take_run(struct reading *r, const char *bytes, size_t len)
+{
+	if (r->has_cr)
+		take_byte(r, '\r');
+	r->has_cr = false;
+	while (len > 0 && (!r->has_body || r->line_ends > 0)) {
+		take_byte(r, *bytes++);
+		len--;
+	}
+	put_all(r, bytes, len);
+}
+
+static void take_line_end(struct reading *r, char byte)
+{
+	if (byte == '\n') {
+		r->out->wire_size += r->has_cr ? 0 : 1;
+		r->has_cr = false;
+		r->line_ends++;
+		return;
+	}
+	if (r->has_cr)
+		take_byte(r, '\r');
+	r->has_cr = true;
+}
+
 static void take_bytes(struct reading *r, const char *bytes, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		char byte = bytes[i];
-		if (byte == '\n') {
-			r->out->wire_size += r->has_cr ? 0 : 1;
-			r->has_cr = false;
-			r->line_ends++;
-			continue;
-		}
-		if (r->has_cr)
-			take_byte(r, '\r');
-		r->has_cr = byte == '\r';
-		if (!r->has_cr)
-			take_byte(r, byte);
+	for (size_t i = 0; i < len;) {
+		size_t run = run_of(bytes + i, len - i);
+		if (run > 0)
+			take_run(r, bytes + i, run);
+		else
+			take_line_end(r, bytes[i]);
+		i += run > 0 ? run : 1;
 	}
 	if (len > 0)
 		r->last = (uint8_t)bytes[len - 1];

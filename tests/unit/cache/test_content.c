@@ -97,6 +97,42 @@ static void long_messages_are_read_as_short_ones(void **state)
 	assert_int_equal(b.size, n);
 }
 
+/* The normal form, made as one would by hand; its length. */
+static size_t normal_of(const char *bytes, size_t len, char *out)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < len; i++)
+		if (bytes[i] != '\r' || i + 1 == len || bytes[i + 1] != '\n')
+			out[n++] = bytes[i];
+	while (n > 0 && out[n - 1] == '\n')
+		n--;
+	return n;
+}
+
+/* Of few different bytes, so that all meet all, also where blocks end. */
+static void whatever_is_in_it_counts_once(void **state)
+{
+	enum { SIZE = 40000 };
+	static const char alphabet[] = "aaaaaaaaaaaaab \r\n\n\0";
+	static char bytes[SIZE], normal[SIZE];
+	uint8_t digest[DIGEST_SIZE];
+	unsigned random = 1;
+	for (unsigned round = 0; round < 200; round++) {
+		size_t size = SIZE - round * 97, at = 0;
+		unsigned letters = 2 + round % (sizeof(alphabet) - 2);
+		for (; at < size; at++) {
+			random = random * 1103515245 + 12345;
+			size_t which =
+				sizeof(alphabet) - 2 - (random >> 16) % letters;
+			bytes[at] = alphabet[which];
+		}
+		struct content found = content_of(bytes, size);
+		size_t len = normal_of(bytes, size, normal);
+		digest_sha256(normal, len, digest);
+		assert_memory_equal(found.digest, digest, DIGEST_SIZE);
+	}
+}
+
 static void arrivals_are_known_for_ten_minutes_elsewhere(void **state)
 {
 	struct recent r = { .next_arrival = 0 };
@@ -139,6 +175,7 @@ int main(void)
 		cmocka_unit_test(a_body_is_what_follows_the_headers),
 		cmocka_unit_test(message_ids_are_of_headers_only),
 		cmocka_unit_test(long_messages_are_read_as_short_ones),
+		cmocka_unit_test(whatever_is_in_it_counts_once),
 		cmocka_unit_test(arrivals_are_known_for_ten_minutes_elsewhere),
 		cmocka_unit_test(removals_are_counted_for_a_minute),
 	};

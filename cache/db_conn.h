@@ -174,7 +174,10 @@ struct db {
 	/* What the database says of them: of ids, perhaps more. */
 	int64_t saved_id, saved_folder;
 	atomic_int log_pages; /* in the log, and not in the database yet */
-	/* Moves pages while others write, but for the last of them. */
+	/*
+	 * Moves pages, all but the last while others write; guarded by
+	 * checkpoint_lock.
+	 */
 	pthread_mutex_t checkpoint_lock;
 	sqlite3 *checkpointer;
 };

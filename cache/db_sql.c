@@ -450,6 +450,19 @@ static const char schema_1[] =
 	"INSERT INTO folder(id, parent, level, attributes, changed_ns,"
 	" new_changed_ns, cur_changed_ns) VALUES(0, -1, '', 1, 1, 1, 1);";
 
+/* Those that the journal has had from its beginning. */
+#define JOURNAL_FIRST_COLUMNS \
+	" kind INTEGER NOT NULL, state INTEGER NOT NULL," \
+	" message INTEGER NOT NULL, entry INTEGER NOT NULL," \
+	" folder INTEGER NOT NULL, target INTEGER NOT NULL," \
+	" is_void INTEGER NOT NULL DEFAULT 0, key TEXT," \
+	" flags INTEGER NOT NULL, keywords TEXT NOT NULL," \
+	" not_before INTEGER NOT NULL, created_at INTEGER NOT NULL," \
+	" tries INTEGER NOT NULL DEFAULT 0, after INTEGER NOT NULL," \
+	" mark TEXT NOT NULL DEFAULT '', sent_at INTEGER NOT NULL DEFAULT 0," \
+	" wire_size INTEGER NOT NULL DEFAULT 0," \
+	" err INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT ''"
+
 static const char schema_2[] =
 	"ALTER TABLE folder ADD COLUMN places INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE folder ADD COLUMN is_local INTEGER NOT NULL DEFAULT 0;"
@@ -480,17 +493,8 @@ static const char schema_2[] =
 	"CREATE UNIQUE INDEX entry_base ON entry(dir, base, info)"
 	" WHERE base IS NOT NULL;"
 	"CREATE INDEX entry_link ON entry(message) WHERE id <> message;"
-	"CREATE TABLE journal(id INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" kind INTEGER NOT NULL, state INTEGER NOT NULL,"
-	" message INTEGER NOT NULL, entry INTEGER NOT NULL,"
-	" folder INTEGER NOT NULL, target INTEGER NOT NULL,"
-	" is_void INTEGER NOT NULL DEFAULT 0, key TEXT,"
-	" flags INTEGER NOT NULL, keywords TEXT NOT NULL,"
-	" not_before INTEGER NOT NULL, created_at INTEGER NOT NULL,"
-	" tries INTEGER NOT NULL DEFAULT 0, after INTEGER NOT NULL,"
-	" mark TEXT NOT NULL DEFAULT '', sent_at INTEGER NOT NULL DEFAULT 0,"
-	" wire_size INTEGER NOT NULL DEFAULT 0,"
-	" err INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT '');"
+	"CREATE TABLE journal(id INTEGER PRIMARY KEY AUTOINCREMENT," JOURNAL_FIRST_COLUMNS
+	");"
 	"CREATE UNIQUE INDEX journal_key ON journal(folder, key)"
 	" WHERE key IS NOT NULL;"
 	"CREATE INDEX journal_message ON journal(message);"
@@ -562,17 +566,7 @@ static const char schema_12[] =
 	"UPDATE account SET next_id = max(next_id,"
 	" (SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence));"
 	"ALTER TABLE journal RENAME TO journal_11;"
-	"CREATE TABLE journal(id INTEGER PRIMARY KEY,"
-	" kind INTEGER NOT NULL, state INTEGER NOT NULL,"
-	" message INTEGER NOT NULL, entry INTEGER NOT NULL,"
-	" folder INTEGER NOT NULL, target INTEGER NOT NULL,"
-	" is_void INTEGER NOT NULL DEFAULT 0, key TEXT,"
-	" flags INTEGER NOT NULL, keywords TEXT NOT NULL,"
-	" not_before INTEGER NOT NULL, created_at INTEGER NOT NULL,"
-	" tries INTEGER NOT NULL DEFAULT 0, after INTEGER NOT NULL,"
-	" mark TEXT NOT NULL DEFAULT '', sent_at INTEGER NOT NULL DEFAULT 0,"
-	" wire_size INTEGER NOT NULL DEFAULT 0,"
-	" err INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT '',"
+	"CREATE TABLE journal(id INTEGER PRIMARY KEY," JOURNAL_FIRST_COLUMNS ","
 	" is_offered INTEGER NOT NULL DEFAULT 0,"
 	" unsure INTEGER NOT NULL DEFAULT 0,"
 	" unsure_keywords TEXT NOT NULL DEFAULT '',"

@@ -100,6 +100,7 @@ void spares_want(struct spares *s)
 {
 	(void)pthread_mutex_lock(&s->lock);
 	s->is_wanted = s->is_used;
-	(void)pthread_cond_signal(&s->changed);
+	if (s->is_wanted && s->count < SPARES_MAX)
+		(void)pthread_cond_signal(&s->changed);
 	(void)pthread_mutex_unlock(&s->lock);
 }

@@ -513,3 +513,15 @@ char *rig_dump(struct rig *rig)
 	(void)sqlite3_close(sqlite);
 	return strbuf_take(&out);
 }
+
+int rig_count_files(const struct rig *rig)
+{
+	auto_free char *command =
+		xasprintf("find %s/files -type f | wc -l", rig->state_dir);
+	FILE *out = popen(command, "r");
+	int count = -1;
+	assert_non_null(out);
+	assert_int_equal(fscanf(out, "%d", &count), 1);
+	(void)pclose(out);
+	return count;
+}

@@ -72,4 +72,7 @@ int64_t rig_violations(struct rig *rig);
 /* All rows of the index that is closed, as text; to be freed. */
 char *rig_dump(struct rig *rig);
 
+/* How many kept files there are, made ahead or left ones among them. */
+int rig_count_files(const struct rig *rig);
+
 #endif

@@ -109,18 +109,6 @@ static void each_thing_is_synced_once(void **state)
 	(void)unsetenv("MAILMOUNT_FAULT_LOG");
 }
 
-static int count_files(const struct rig *rig)
-{
-	auto_free char *command =
-		xasprintf("find %s/files -type f | wc -l", rig->state_dir);
-	FILE *out = popen(command, "r");
-	int count = -1;
-	assert_non_null(out);
-	assert_int_equal(fscanf(out, "%d", &count), 1);
-	(void)pclose(out);
-	return count;
-}
-
 /* What is made ahead another thread makes, in its own time. */
 static void have_one_made(struct rig *rig, const struct cache_entry *entry)
 {
@@ -170,13 +158,13 @@ static void a_file_is_made_ahead_and_is_new(void **state)
 	assert_int_equal(message.size, 5);
 	assert_int_equal(message.mode, 0600);
 	assert_true(message.mtime.tv_sec >= before - 1);
-	for (int i = 0; i < 1000 && count_files(rig) <= files; i++)
+	for (int i = 0; i < 1000 && rig_count_files(rig) <= files; i++)
 		have_one_made(rig, &first);
 	/* Those that are not used go at the next start. */
 	rig_close(rig);
-	assert_true(count_files(rig) > files);
+	assert_true(rig_count_files(rig) > files);
 	rig_open(rig);
-	assert_int_equal(count_files(rig), files);
+	assert_int_equal(rig_count_files(rig), files);
 }
 
 static void what_cannot_be_synced_stays_in_the_log(void **state)
